@@ -1,0 +1,53 @@
+/** `clawgate run --demo`: two sample chat servers behind the gateway, and what to open. */
+import type { GatewayHandle } from "../app.ts";
+import type { GatewayConfig } from "../config/schema.ts";
+import type { CommandIo } from "./index.ts";
+
+/** The endpoints of the package's routes.yaml. */
+const BACKENDS = [
+	{ name: "one", variable: "DEMO_BACKEND_ONE", port: 7001 },
+	{ name: "two", variable: "DEMO_BACKEND_TWO", port: 7002 },
+];
+
+interface ChatServer {
+	close(): Promise<void>;
+}
+
+/** Starts the sample servers; resolves with what stops them, or with nothing after it has said which port is taken. */
+export async function startDemoBackends(io: CommandIo): Promise<(() => Promise<void>) | undefined> {
+	// Outside of src/, so that the sample stays plain JavaScript that anyone can read and run alone.
+	const { startChatServer } = (await import(new URL("../../examples/chat-server.js", import.meta.url).href)) as {
+		startChatServer(options: { port: number; name: string }): Promise<ChatServer>;
+	};
+	const started: ChatServer[] = [];
+	const stop = async (): Promise<void> => {
+		await Promise.all(started.map((server) => server.close()));
+	};
+	for (const { name, variable, port: usual } of BACKENDS) {
+		const port = Number(io.env[variable] ?? usual);
+		try {
+			started.push(await startChatServer({ port, name }));
+		} catch (error) {
+			const why = (error as NodeJS.ErrnoException).code === "EADDRINUSE" ? "is taken" : (error as Error).message;
+			io.stderr(`clawgate: sample server ${name}: port ${port} ${why}; set ${variable} to a free port\n`);
+			await stop();
+			return undefined;
+		}
+	}
+	return stop;
+}
+
+/** Says what can be opened now. */
+export function announceDemo(io: CommandIo, gateway: GatewayHandle, config: GatewayConfig): void {
+	const lines = config.listeners.map(({ name, tls }) => {
+		const [http, ws] = tls ? ["https", "wss"] : ["http", "ws"];
+		const port = gateway.ports[name];
+		const remark = tls?.self_signed ? "  (certificate made at start: the browser will warn)" : "";
+		return `  chat       ${http}://localhost:${port}/    WebSocket ${ws}://localhost:${port}/ws${remark}`;
+	});
+	if (gateway.adminPort !== undefined) {
+		const admin = `http://127.0.0.1:${gateway.adminPort}`;
+		lines.push(`  admin      ${admin}/metrics  ${admin}/healthz  ${admin}/readyz`);
+	}
+	io.stderr(`\nClawgate is running. Open two browser windows:\n${lines.join("\n")}\n  stop       Ctrl+C\n\n`);
+}

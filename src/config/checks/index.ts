@@ -1,0 +1,23 @@
+/** The registry of cross checks; a new one is a file and a line. */
+import { addresses } from "./addresses.ts";
+import { certificates } from "./certificates.ts";
+import type { Check } from "./check.ts";
+import { choices } from "./choices.ts";
+import { drainTimes } from "./drain-times.ts";
+import { endpoints } from "./endpoints.ts";
+import { names } from "./names.ts";
+import { readableFiles } from "./readable-files.ts";
+import { shadowedRoutes } from "./shadowed-routes.ts";
+import { targets } from "./targets.ts";
+
+export const CHECKS: readonly Check[] = [
+	choices,
+	names,
+	addresses,
+	endpoints,
+	targets,
+	readableFiles,
+	certificates,
+	drainTimes,
+	shadowedRoutes,
+];

@@ -1,0 +1,57 @@
+/** An entry of `listeners`. */
+import { z } from "zod";
+import { oneOrMany, size } from "../options.ts";
+import { listenAddress } from "./address.ts";
+import { filePath, finiteTimer, nameText } from "./values.ts";
+
+const HOST = /^[A-Za-z0-9*:]([A-Za-z0-9.:-]*[A-Za-z0-9:])?$/;
+
+const certificate = z.strictObject({
+	cert: filePath.meta({ description: "PEM file: the certificate, then the intermediate ones." }),
+	key: filePath.meta({ description: "PEM file: the private key, not encrypted." }),
+});
+
+const tlsOptions = z.strictObject({
+	certificates: z
+		.array(certificate)
+		.min(1, { error: "expected at least one certificate" })
+		.optional()
+		.meta({ description: "Chosen by the name the client asks for (SNI); the first is the fallback." }),
+	self_signed: oneOrMany(z.string().regex(HOST, { error: "expected a host name or an address" }))
+		.optional()
+		.meta({ description: "Host names for a certificate made at start, to try things out; instead of `certificates`." }),
+	min_version: z
+		.enum(["1.2", "1.3"], { error: 'expected "1.2" or "1.3", in quotes' })
+		.prefault("1.2")
+		.meta({ description: "The oldest TLS version that is accepted." }),
+});
+
+const timeoutOptions = z.strictObject({
+	request_headers: finiteTimer
+		.prefault("10s")
+		.meta({ description: "Time for a request's head to arrive in full; after that 408." }),
+	tls_handshake: finiteTimer.prefault("10s").meta({ description: "Time for the TLS handshake." }),
+});
+
+export const listenerOptions = z.strictObject({
+	name: nameText.optional().meta({
+		description: "Name in logs and metrics. Without one it is `listener-1`, `listener-2` … by position.",
+	}),
+	address: listenAddress.meta({
+		description:
+			'`"host:port"`, `":port"` (every interface, IPv4 and IPv6), `"[::1]:443"` or `"unix:/path"`. Port 0 lets the system choose.',
+	}),
+	tls: tlsOptions.optional().meta({
+		description: "Makes it a wss:// and https:// listener. Exactly one of `certificates` and `self_signed`.",
+	}),
+	timeouts: timeoutOptions.prefault({}).meta({ description: "How long a client may take before it has a route." }),
+	max_header_size: size
+		.refine((bytes) => bytes >= 1024 && bytes <= 1024 ** 2, { error: "has to be from 1KiB to 1MiB" })
+		.prefault("16KiB")
+		.meta({ description: "Largest request head; above it 431." }),
+	max_connections: z
+		.int()
+		.min(1)
+		.prefault(100_000)
+		.meta({ description: "Connections open at once on this listener; more are not accepted." }),
+});

@@ -1,0 +1,83 @@
+/** An entry of `routes`, and `defaults`. */
+import { z } from "zod";
+import { OFF } from "../options.ts";
+import { matchOptions } from "../routing/match.ts";
+import { rewriteOptions } from "../routing/rewrite.ts";
+import { splitOptions } from "../routing/split.ts";
+import { drainOptions } from "./drain.ts";
+import { requestHeaderOptions, responseHeaderOptions } from "./headers.ts";
+import { retryOptions } from "./retries.ts";
+import { closeCode, finiteTimer, nameText, timer } from "./values.ts";
+
+const timeoutOptions = z.strictObject({
+	connect: finiteTimer.prefault("5s").meta({ description: "For one endpoint to accept the connection, TLS included." }),
+	handshake: finiteTimer
+		.prefault("10s")
+		.meta({ description: "From the client's request to the backend's answer, all attempts together." }),
+	idle: timer
+		.prefault("1h")
+		.meta({ description: "Without a byte in either direction (Pings of the gateway do not count)." }),
+	lifetime: timer.prefault("off").meta({ description: "For a connection as a whole." }),
+	close: finiteTimer
+		.prefault("5s")
+		.meta({ description: "For the answer to a Close frame, and for a frame's end before one." }),
+});
+
+const pingMap = z.strictObject({
+	interval: timer.prefault("20s").meta({ description: "A side that was silent for this long gets a Ping." }),
+	timeout: finiteTimer.prefault("20s").meta({ description: "Time for the Pong, or anything else, to arrive." }),
+	sides: z
+		.array(z.enum(["client", "backend"]))
+		.prefault(["client", "backend"])
+		.meta({ description: "Which sides are pinged." }),
+});
+
+/** `off` has the same shape as the map: an interval that never comes and no sides. */
+const pingOptions = z
+	.union([z.literal("off"), z.literal(false), pingMap], { error: "expected a map (interval, timeout, sides) or off" })
+	.transform(
+		(ping): z.output<typeof pingMap> => (typeof ping === "object" ? ping : { interval: OFF, timeout: OFF, sides: [] }),
+	);
+
+const closeCodeOptions = z.strictObject({
+	backend_lost: closeCode.prefault(1011).meta({
+		description: "The backend went away without a Close frame. 1014 would say it better, but some clients refuse it.",
+	}),
+	overload: closeCode.prefault(1013).meta({ description: "The gateway or a slow reader cannot keep up." }),
+	auth_expired: closeCode.prefault(4401).meta({ description: "The token of the connection has run out." }),
+});
+
+/** What a route and `defaults` have in common. */
+const commonOptions = {
+	rewrite: rewriteOptions
+		.prefault({})
+		.meta({ description: "What the backend sees instead of the path and Host asked for." }),
+	request_headers: requestHeaderOptions.prefault({}).meta({ description: "Headers on the way to the backend." }),
+	response_headers: responseHeaderOptions.prefault({}).meta({ description: "Headers on the way to the client." }),
+	http: z
+		.enum(["forward", "reject"])
+		.prefault("forward")
+		.meta({ description: "Plain HTTP on the route (Socket.IO and SockJS polling): forwarded, or refused with 426." }),
+	timeouts: timeoutOptions.prefault({}).meta({ description: "How long each step may take." }),
+	ping: pingOptions
+		.prefault({})
+		.meta({ description: "Pings of the gateway itself, to find dead connections; or `off`." }),
+	retries: retryOptions.prefault({}).meta({ description: "When another endpoint is tried; only before the 101." }),
+	drain: drainOptions.prefault({}).meta({
+		description: "How connections are closed when their route or endpoint is taken away.",
+	}),
+	close_codes: closeCodeOptions.prefault({}).meta({ description: "Close codes for what the gateway ends by itself." }),
+};
+
+export const defaultOptions = z.strictObject(commonOptions);
+
+export const routeOptions = z.strictObject({
+	name: nameText.optional().meta({
+		description:
+			"Name in logs, metrics and the admin API, and what a reload recognises the route by. Without one it is `route-1`, `route-2` … by position.",
+	}),
+	match: matchOptions.prefault({}).meta({ description: "Which requests it is for; all keys have to match." }),
+	upstream: z.string().optional().meta({ description: "Name of the upstream. Exactly one of `upstream` and `split`." }),
+	split: splitOptions.optional().meta({ description: "Shares new connections out between upstreams." }),
+	...commonOptions,
+});

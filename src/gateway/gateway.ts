@@ -1,0 +1,24 @@
+/** What the connections of one gateway process share. Made by the composition root, passed down, never global. */
+import type { Socket } from "node:net";
+import type { TimerWheel } from "../tunnel/wheel.ts";
+import type { Connections } from "./connections.ts";
+import type { GatewayEvents } from "./events.ts";
+import type { Forwarder } from "./forward.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+export interface Gateway {
+	/** Swapped whole by a reload; a connection reads it once. */
+	snapshot: Snapshot;
+	/** New handshakes are refused from here on. */
+	stopping: boolean;
+	readonly connections: Connections;
+	/** Clients whose handshake is under way. */
+	readonly handshakes: Set<Socket>;
+	readonly events: GatewayEvents;
+	readonly wheel: TimerWheel;
+	readonly forwarder: Forwarder;
+	/** Monotonic, ms. */
+	readonly clock: () => number;
+	/** A number in [0, 1). */
+	readonly random: () => number;
+}

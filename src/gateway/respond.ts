@@ -1,0 +1,54 @@
+/** Answers to an upgrade request: the 101, a backend's refusal passed on, or an error of our own. */
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { GatewayError } from "../errors.ts";
+import { stripHopByHop } from "../protocol/headers.ts";
+
+/** How long a refused client may take to read its answer and close. */
+const LINGER_MS = 2_000;
+
+/** The body of an error: one line that says what to do. */
+export function errorBody(error: GatewayError): string {
+	return `${error.code}: ${error.hint}\n`;
+}
+
+/** The headers of an error's answer, as name and value pairs. */
+export function errorHeaders(error: GatewayError): Record<string, string> {
+	const headers: Record<string, string> = { "Content-Type": "text/plain; charset=utf-8" };
+	if (error.status === 426) Object.assign(headers, { Upgrade: "websocket" });
+	if (error.retryAfter !== undefined) headers["Retry-After"] = String(error.retryAfter);
+	return { ...headers, ...error.headers };
+}
+
+/** Writes an error's answer to a raw socket and closes it. */
+export function refuse(socket: Socket, error: GatewayError): void {
+	const lines = Object.entries(errorHeaders(error)).flat();
+	send(socket, error.status, STATUS_CODES[error.status] ?? "Error", lines, Buffer.from(errorBody(error)));
+}
+
+/** Passes on a backend's refusal: status, end-to-end headers and body (RFC 9110 §7.6). */
+export function relayRefusal(
+	socket: Socket,
+	refusal: { status: number; statusText: string; rawHeaders: readonly string[]; body: Buffer },
+): void {
+	const headers = stripHopByHop(refusal.rawHeaders).filter((_, index, all) => {
+		const name = all[index - (index % 2)] as string;
+		return name.toLowerCase() !== "content-length";
+	});
+	send(socket, refusal.status, refusal.statusText, headers, refusal.body);
+}
+
+function send(socket: Socket, status: number, reason: string, headers: readonly string[], body: Buffer): void {
+	if (socket.destroyed) return;
+	let head = `HTTP/1.1 ${status} ${reason}\r\n`;
+	for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
+	// A 426 names the protocol in Upgrade, which Connection has to nominate (RFC 9110 §7.8).
+	const connection = status === 426 ? "Upgrade, close" : "close";
+	head += `Content-Length: ${body.length}\r\nConnection: ${connection}\r\n\r\n`;
+	socket.write(head, "latin1");
+	socket.end(body);
+	// The client still sends perhaps: to close before it has read the answer would reset the answer away.
+	const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+	socket.once("close", () => clearTimeout(timer));
+	socket.resume();
+}

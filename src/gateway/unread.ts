@@ -1,0 +1,30 @@
+/** Connections that never brought a request that could be read: bad TLS, bad HTTP, a head that is late or too large. */
+import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
+import type { GatewayError } from "../errors.ts";
+import { normaliseIp } from "../options.ts";
+import { Connection } from "./connections.ts";
+import type { Gateway } from "./gateway.ts";
+import { refuse } from "./respond.ts";
+
+/**
+ * Answers where an answer can be read, closes, and leaves one line. Without an error the client just left.
+ * With `answer` false the client is cut off: what it would read is inside another answer.
+ */
+export function refuseUnread(
+	gateway: Gateway,
+	listener: string,
+	socket: Socket,
+	error: GatewayError | undefined,
+	answer = true,
+): void {
+	const peerIp = normaliseIp(socket.remoteAddress ?? "");
+	if (error === undefined) {
+		socket.destroy();
+		return;
+	}
+	const facts = { connection_id: randomUUID(), client_ip: peerIp, peer_ip: peerIp, listener };
+	if (!answer || error.code === "TLS_FAILED" || !socket.writable) socket.destroy();
+	else refuse(socket, error);
+	new Connection(gateway.connections, facts, gateway.clock()).rejected(error, []);
+}

@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+/** The command line's entry: finds the command, runs it, and ends with its exit code. */
+import { runCommand } from "./cli/index.ts";
+
+process.exitCode = await runCommand(process.argv.slice(2), {
+	stdout: (text) => process.stdout.write(text),
+	stderr: (text) => process.stderr.write(text),
+	env: process.env,
+	cwd: process.cwd(),
+});

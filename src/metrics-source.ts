@@ -1,0 +1,52 @@
+/** What a scrape reads of the gateway. */
+import type { Gateway } from "./gateway/gateway.ts";
+import type { Listener } from "./server/listener.ts";
+import type { ActiveConnections, CertificateFacts, EndpointFacts, MetricsSource } from "./telemetry/source.ts";
+
+/** Joins the gateway's state to the metrics; nothing is read before a scrape. */
+export function gatewaySource(gateway: Gateway, listeners: readonly Listener[]): MetricsSource {
+	return {
+		connections: () => active(gateway),
+		traffic: () => gateway.connections.traffic.totals(gateway.connections.list()),
+		endpoints: () => endpoints(gateway),
+		draining: () => {
+			let draining = 0;
+			for (const connection of gateway.connections.list()) if (connection.draining) draining++;
+			return draining;
+		},
+		certificates: () => certificates(listeners),
+	};
+}
+
+function active(gateway: Gateway): Iterable<ActiveConnections> {
+	const sums = new Map<string, { listener: string; route: string; upstream: string; active: number }>();
+	for (const { facts } of gateway.connections.list()) {
+		const { listener, route = "", upstream = "" } = facts;
+		const key = `${listener}\0${route}\0${upstream}`;
+		const sum = sums.get(key);
+		if (sum) sum.active++;
+		else sums.set(key, { listener, route, upstream, active: 1 });
+	}
+	return sums.values();
+}
+
+function* endpoints(gateway: Gateway): Iterable<EndpointFacts> {
+	for (const upstream of gateway.snapshot.upstreams.values()) {
+		for (const endpoint of upstream.endpoints) {
+			yield {
+				upstream: upstream.name,
+				endpoint: endpoint.id,
+				active: endpoint.state.active,
+				up: upstream.ineligible(endpoint) === undefined,
+			};
+		}
+	}
+}
+
+function* certificates(listeners: readonly Listener[]): Iterable<CertificateFacts> {
+	for (const { name, certificates } of listeners) {
+		for (const { names, expiresAt } of certificates?.served ?? []) {
+			for (const serverName of names) yield { listener: name, serverName, expiresAt };
+		}
+	}
+}

@@ -1,0 +1,121 @@
+/** `request_headers` and `response_headers` of a route: headers that an operator sets or removes. */
+import { z } from "zod";
+
+/** RFC 9110 §5.6.2: a field name is a token. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** RFC 9110 §5.5: one line; CR, LF and NUL would split the head. */
+const ONE_LINE = /^[\t\x20-\x7e\x80-\u{10ffff}]*$/u;
+/** What can stand in a head as it is: visible ASCII, blanks, and bytes above 0x7f. */
+const WIRE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** Written or checked by the gateway itself: changing one would break the handshake or the framing of a message. */
+const RESERVED = new Map([
+	["host", "use rewrite.host to choose the Host that the backend sees"],
+	...[
+		"connection",
+		"proxy-connection",
+		"keep-alive",
+		"te",
+		"trailer",
+		"upgrade",
+		"transfer-encoding",
+		"content-length",
+	].map((name): [string, string] => [name, "it belongs to one connection and is written by the gateway"]),
+	...["key", "version", "accept", "extensions"].map((name): [string, string] => [
+		`sec-websocket-${name}`,
+		"it is part of the opening handshake and passes unchanged",
+	]),
+]);
+
+/** What an operator wrote. */
+export interface HeaderRulesConfig {
+	readonly set: Readonly<Record<string, string>>;
+	readonly remove: readonly string[];
+}
+
+/** Option schema of `request_headers` and `response_headers`: `{ set: { Name: value }, remove: [Name] }`. */
+export const headerRulesOptions = z
+	.strictObject({
+		set: z
+			.record(z.string(), z.string())
+			.default({})
+			.meta({ description: "headers to add; one that is there already is replaced" }),
+		remove: z.array(z.string()).default([]).meta({ description: "names of headers to leave out" }),
+	})
+	.superRefine((rules, context) => {
+		const complain = (path: (string | number)[], message: string) => {
+			context.addIssue({ code: "custom", path, message });
+		};
+		const removed = new Set(rules.remove.map((name) => name.toLowerCase()));
+		for (const [name, value] of Object.entries(rules.set)) {
+			const problem = nameProblem(name);
+			if (problem !== undefined) complain(["set", name], problem);
+			else if (removed.has(name.toLowerCase())) complain(["set", name], `${name} is in remove too; keep one of them`);
+			if (!ONE_LINE.test(value))
+				complain(["set", name], "a header value cannot hold line breaks or control characters");
+		}
+		rules.remove.forEach((name, i) => {
+			const problem = nameProblem(name);
+			if (problem !== undefined) complain(["remove", i], problem);
+		});
+	});
+
+function nameProblem(name: string): string | undefined {
+	if (!TOKEN.test(name)) return "a header name is made of letters, digits and hyphens";
+	const reason = RESERVED.get(name.toLowerCase());
+	return reason === undefined ? undefined : `${name} cannot be changed here: ${reason}`;
+}
+
+/** Compiled rules; made once per route by {@link compileHeaderRules}. */
+export interface HeaderRules {
+	/** By lower-case name: what replaces the header. */
+	readonly set: ReadonlyMap<string, readonly [name: string, value: string]>;
+	/** Lower-case names. */
+	readonly remove: ReadonlySet<string>;
+}
+
+/** Compiles checked rules; undefined when there is nothing to do. Values are sent as UTF-8. */
+export function compileHeaderRules(config: HeaderRulesConfig): HeaderRules | undefined {
+	const entries = Object.entries(config.set);
+	if (entries.length === 0 && config.remove.length === 0) return undefined;
+	return {
+		set: new Map(entries.map(([name, value]) => [name.toLowerCase(), [name, headerText(value)]])),
+		remove: new Set(config.remove.map((name) => name.toLowerCase())),
+	};
+}
+
+/**
+ * Applies rules to a raw header list (name, value, name, value …). A set header takes the place of the first one with its
+ * name, further ones go; without one it comes last. The list itself is not changed.
+ */
+export function applyHeaderRules(raw: readonly string[], rules: HeaderRules | undefined): readonly string[] {
+	if (rules === undefined) return raw;
+	const result: string[] = [];
+	const written = new Set<string>();
+	for (let i = 0; i < raw.length; i += 2) {
+		const name = raw[i] as string;
+		const lower = name.toLowerCase();
+		if (rules.remove.has(lower)) continue;
+		const replacement = rules.set.get(lower);
+		if (replacement === undefined) {
+			result.push(name, raw[i + 1] as string);
+		} else if (!written.has(lower)) {
+			written.add(lower);
+			result.push(replacement[0], replacement[1]);
+		}
+	}
+	for (const [lower, [name, value]] of rules.set) {
+		if (!written.has(lower)) result.push(name, value);
+	}
+	return result;
+}
+
+/** Text as it stands in a head: the bytes of its UTF-8 form, one character each, so that writing it as latin1 sends them. */
+export function headerText(text: string): string {
+	return /^[\t\x20-\x7e]*$/.test(text) ? text : Buffer.from(text, "utf8").toString("latin1");
+}
+
+/** Whether a value can be written into a head as it is; see {@link headerText} for text that cannot. */
+export function isWireValue(value: string): boolean {
+	return WIRE.test(value);
+}

@@ -1,0 +1,67 @@
+/** What a client asked for: the facts that routing, balancing, checks and forwarding read. Built once per request. */
+
+export interface GatewayRequest {
+	readonly method: string;
+	/** "1.1", "1.0" */
+	readonly httpVersion: string;
+	/** The request target's path as received, without the query. These bytes are forwarded. */
+	readonly path: string;
+	/** The path for matching: unreserved characters decoded, repeated slashes merged. Never forwarded. */
+	readonly matchPath: string;
+	/** The query as received, without `?`; undefined when there is none. */
+	readonly query: string | undefined;
+	/** The raw header list in the client's order and case: name, value, name, value … */
+	readonly rawHeaders: readonly string[];
+	/** Header values by lower-case name, repeated ones joined as Node does. */
+	readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+	/** The Host header as received (may have a port), "" when absent. */
+	readonly authority: string;
+	/** Host in lower case, without port and without a trailing dot. */
+	readonly host: string;
+	/** Subprotocol tokens that the client offers (RFC 6455 §11.3.4), in its order. */
+	readonly subprotocols: readonly string[];
+	/** The client's address, after trusted proxies were believed. */
+	readonly clientIp: string;
+	/** The TCP peer's address; "" for a unix socket. */
+	readonly peerIp: string;
+	/** Whether the client's connection is encrypted, after trusted proxies were believed. */
+	readonly secure: boolean;
+	/** The port the client used, after trusted proxies were believed; 0 for a unix socket. */
+	readonly port: number;
+	/** Whether the TCP peer is one of `trusted_proxies`. */
+	readonly trustedPeer: boolean;
+	/** Name of the listener. */
+	readonly listener: string;
+	/** A WebSocket opening handshake; false for plain HTTP. */
+	readonly websocket: boolean;
+}
+
+/** The first value of a header by lower-case name. */
+export function headerValue(request: Pick<GatewayRequest, "headers">, name: string): string | undefined {
+	const value = request.headers[name];
+	return Array.isArray(value) ? value[0] : value;
+}
+
+/** A query parameter's first value, percent-decoded; undefined when absent. */
+export function queryValue(request: Pick<GatewayRequest, "query">, name: string): string | undefined {
+	if (request.query === undefined) return undefined;
+	return new URLSearchParams(request.query).get(name) ?? undefined;
+}
+
+/** A cookie's value as sent (RFC 6265 §5.4), without surrounding quotes; undefined when absent. */
+export function cookieValue(request: Pick<GatewayRequest, "headers">, name: string): string | undefined {
+	const header = request.headers.cookie;
+	if (typeof header !== "string") return undefined;
+	let start = 0;
+	while (start < header.length) {
+		let end = header.indexOf(";", start);
+		if (end < 0) end = header.length;
+		const equals = header.indexOf("=", start);
+		if (equals > 0 && equals < end && header.slice(start, equals).trim() === name) {
+			const value = header.slice(equals + 1, end).trim();
+			return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
+		}
+		start = end + 1;
+	}
+	return undefined;
+}

@@ -1,0 +1,98 @@
+/** The metrics that are read from the gateway at scrape time. A further one is one entry here. */
+import type { Aggregator } from "prom-client";
+import type { DirectionTotals, MetricsSource } from "./source.ts";
+
+/** Label values in the order of `labels`, and the value. */
+export type Sample = readonly [labels: readonly string[], value: number];
+
+export interface CollectedMetric {
+	readonly type: "counter" | "gauge";
+	/** Without the prefix. */
+	readonly name: string;
+	readonly help: string;
+	readonly labels: readonly string[];
+	/** How the values of several workers become one; the sum when absent. */
+	readonly aggregator?: Aggregator;
+	/** Samples of a counter with the same labels are added, of a gauge the last one counts. */
+	read(source: MetricsSource): Iterable<Sample>;
+}
+
+export const COLLECTED_METRICS: readonly CollectedMetric[] = [
+	{
+		type: "gauge",
+		name: "connections_active",
+		help: "WebSocket connections open now.",
+		labels: ["listener", "route", "upstream"],
+		*read(source) {
+			for (const item of source.connections()) yield [[item.listener, item.route, item.upstream], item.active];
+		},
+	},
+	{
+		type: "counter",
+		name: "messages_total",
+		help: "WebSocket messages by direction and opcode (text, binary, ping, pong, close).",
+		labels: ["route", "upstream", "direction", "opcode"],
+		*read(source) {
+			for (const { route, upstream, clientToBackend, backendToClient } of source.traffic()) {
+				yield* messages(route, upstream, "client_to_backend", clientToBackend);
+				yield* messages(route, upstream, "backend_to_client", backendToClient);
+			}
+		},
+	},
+	{
+		type: "counter",
+		name: "bytes_total",
+		help: "Bytes carried after the opening handshake, by direction.",
+		labels: ["route", "upstream", "direction"],
+		*read(source) {
+			for (const { route, upstream, clientToBackend, backendToClient } of source.traffic()) {
+				yield [[route, upstream, "client_to_backend"], clientToBackend.bytes];
+				yield [[route, upstream, "backend_to_client"], backendToClient.bytes];
+			}
+		},
+	},
+	{
+		type: "gauge",
+		name: "endpoint_connections",
+		help: "WebSocket connections open now, by endpoint.",
+		labels: ["upstream", "endpoint"],
+		*read(source) {
+			for (const item of source.endpoints()) yield [[item.upstream, item.endpoint], item.active];
+		},
+	},
+	{
+		type: "gauge",
+		name: "endpoint_up",
+		help: "Whether the endpoint can take new connections (1) or not (0).",
+		labels: ["upstream", "endpoint"],
+		aggregator: "min",
+		*read(source) {
+			for (const item of source.endpoints()) yield [[item.upstream, item.endpoint], item.up ? 1 : 0];
+		},
+	},
+	{
+		type: "gauge",
+		name: "draining_connections",
+		help: "Open connections that a drain is going to close.",
+		labels: [],
+		*read(source) {
+			yield [[], source.draining()];
+		},
+	},
+	{
+		type: "gauge",
+		name: "tls_certificate_expiry_timestamp_seconds",
+		help: "When the certificate stops being valid, in seconds since the epoch.",
+		labels: ["listener", "server_name"],
+		aggregator: "min",
+		*read(source) {
+			for (const item of source.certificates()) yield [[item.listener, item.serverName], item.expiresAt / 1000];
+		},
+	},
+];
+
+const OPCODES = ["text", "binary", "ping", "pong", "close"] as const;
+
+function* messages(route: string, upstream: string, direction: string, totals: DirectionTotals): Iterable<Sample> {
+	for (const opcode of OPCODES) yield [[route, upstream, direction, opcode], totals[opcode]];
+}

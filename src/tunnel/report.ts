@@ -1,0 +1,29 @@
+/** How a tunnel ended: the words of CONFIG §4. */
+
+export type Side = "client" | "backend";
+
+export type Initiator = Side | "gateway";
+
+export type Termination =
+	| "normal"
+	| "client_drop"
+	| "backend_drop"
+	| "idle_timeout"
+	| "ping_timeout"
+	| "lifetime"
+	| "drain"
+	| "limit"
+	| "auth_expired"
+	| "protocol_error"
+	| "slow_consumer"
+	| "killed"
+	| "shutdown";
+
+/** Why a tunnel ended; set once, by whatever came first. */
+export interface Outcome {
+	/** The code of the first Close frame; 1005 for one without a code, 1006 without a frame (RFC 6455 §7.1.5). */
+	readonly code: number;
+	readonly reason: string;
+	readonly initiator: Initiator;
+	readonly termination: Termination;
+}

@@ -1,0 +1,96 @@
+/** An endpoint: one server of an upstream. `Endpoint` is compiled from the config, `EndpointState` outlives reloads. */
+import { z } from "zod";
+
+const endpointUrl = z
+	.string()
+	.refine((text) => parseEndpointUrl(text) !== undefined, {
+		error: "expected ws://, wss://, http:// or https:// with host and optional port, or ws+unix:/path",
+	})
+	.meta({ description: "ws:// wss:// http:// https:// host[:port], or ws+unix:/path" });
+
+const endpointObject = z.strictObject({
+	url: endpointUrl,
+	weight: z
+		.number()
+		.int()
+		.min(0)
+		.max(1000)
+		.default(1)
+		.meta({ description: "share of new connections; 0 = only clients that are bound to it (sticky)" }),
+	state: z
+		.enum(["ready", "drain", "maint"])
+		.default("ready")
+		.meta({ description: "drain takes only clients that are bound to it (sticky); maint takes nobody" }),
+	backup: z.boolean().default(false).meta({ description: "used only when no other endpoint can be" }),
+});
+
+/** An entry of `upstreams.*.endpoints`: the object, or just its URL. */
+export const endpointOptions = z.union([endpointObject, endpointUrl.transform((url) => endpointObject.parse({ url }))]);
+
+export type EndpointConfig = z.output<typeof endpointObject>;
+
+/** Where an endpoint listens. Exactly one of `port` and `socketPath` is set. */
+export interface EndpointAddress {
+	/** TLS towards the backend. */
+	readonly secure: boolean;
+	/** Host name or address without brackets; "localhost" for a unix socket. */
+	readonly host: string;
+	readonly port: number | undefined;
+	readonly socketPath: string | undefined;
+	/** `host` or `host:port` for a Host header; the port is left out when it is the scheme's own. */
+	readonly authority: string;
+}
+
+/** Splits an endpoint URL; undefined when it is not one. A path other than `/` is not part of an endpoint: use `rewrite`. */
+export function parseEndpointUrl(text: string): EndpointAddress | undefined {
+	const unix = /^ws\+unix:(?:\/\/)?(\/[^\0]+)$/.exec(text);
+	if (unix) {
+		return { secure: false, host: "localhost", port: undefined, socketPath: unix[1], authority: "localhost" };
+	}
+	const match = /^(ws|wss|http|https):\/\/(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?\/?$/.exec(text);
+	if (!match) return undefined;
+	const secure = match[1] === "wss" || match[1] === "https";
+	const hostname = (match[2] as string).toLowerCase();
+	const ownPort = secure ? 443 : 80;
+	const port = match[3] === undefined ? ownPort : Number(match[3]);
+	if (port < 1 || port > 65535) return undefined;
+	return {
+		secure,
+		host: hostname.startsWith("[") ? hostname.slice(1, -1) : hostname,
+		port,
+		socketPath: undefined,
+		authority: port === ownPort ? hostname : `${hostname}:${port}`,
+	};
+}
+
+/** What lives on across reloads, by upstream name and endpoint id. */
+export class EndpointState {
+	/** Tunnels open now. */
+	active = 0;
+	/** Handshakes under way now. */
+	pending = 0;
+	/** Smooth weighted round robin's running value. */
+	currentWeight = 0;
+}
+
+/** One endpoint of one snapshot. */
+export interface Endpoint {
+	/** `host:port`, or the socket's path: the word for it in logs, metrics and the admin API. */
+	readonly id: string;
+	/** As written by the operator. */
+	readonly url: string;
+	readonly address: EndpointAddress;
+	readonly weight: number;
+	readonly mode: "ready" | "drain" | "maint";
+	readonly backup: boolean;
+	/** 32-bit hash of `id`, for rendezvous hashing. */
+	readonly hash: number;
+	readonly state: EndpointState;
+}
+
+/** The word for an endpoint in logs, metrics and the admin API: `host:port`, `[v6]:port`, or the socket's path. */
+export function endpointId(address: EndpointAddress): string {
+	if (address.socketPath !== undefined) return address.socketPath;
+	const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+	return `${host}:${address.port}`;
+}

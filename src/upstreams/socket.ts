@@ -1,0 +1,110 @@
+/** A connection to an endpoint, up to the point where HTTP can be spoken: TCP or unix socket, PROXY header, TLS. */
+import { connect, type Socket } from "node:net";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { GatewayError } from "../errors.ts";
+import { type EndpointAddress, endpointId } from "./endpoint.ts";
+import { connectFailed, socketErrorWords } from "./failure.ts";
+import { rememberSession, type TlsConnectOptions, tlsOptionsFor } from "./tls.ts";
+
+/** Dead backends and forgetful firewalls are noticed even when nobody pings. */
+const KEEP_ALIVE_DELAY = 60_000;
+/** Node's timers hold a signed 32-bit number; a longer wait would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** How to reach an endpoint. */
+export interface SocketOptions {
+	readonly address: EndpointAddress;
+	/** For endpoints with `secure`; the system's authorities are trusted when absent. */
+	readonly tls?: TlsConnectOptions | undefined;
+	/** Milliseconds for name look-up and TCP connect; OFF = no limit. */
+	readonly connectTimeout: number;
+	/** Bytes sent before anything else, TLS included: a PROXY protocol header. */
+	readonly preamble?: Buffer | undefined;
+}
+
+/**
+ * Opens a connection and calls `done` exactly once, unless it was cancelled: with the socket, or with a GatewayError
+ * CONNECT_FAILED or CONNECT_TIMEOUT (`retry: connect_failure`). The socket is half-open capable, without delay, with
+ * keep-alive, and has {@link ignoreSocketError} as a listener for good.
+ *
+ * @returns gives the attempt up
+ */
+export function openSocket(
+	options: SocketOptions,
+	done: (error: GatewayError | undefined, socket: Socket | undefined) => void,
+): () => void {
+	const { address, tls, preamble } = options;
+	const direct = address.secure && preamble === undefined;
+	const tcp = direct ? openTls(address, tls) : openTcp(address);
+	let secured = direct ? tcp : undefined;
+	let over = false;
+
+	const finish = (error: GatewayError | undefined): void => {
+		if (over) return;
+		over = true;
+		clearTimeout(timer);
+		for (const socket of secured === undefined || secured === tcp ? [tcp] : [tcp, secured]) {
+			socket.off("error", onError).off("close", onClose).off("connect", onConnect).off("secureConnect", onReady);
+			if (error !== undefined) socket.destroy();
+		}
+		done(error, error === undefined ? (secured ?? tcp) : undefined);
+	};
+	const onError = (error: Error): void => finish(connectFailed(address, socketErrorWords(error), error));
+	const onClose = (): void => finish(connectFailed(address, "the connection was closed before it was ready"));
+	const onReady = (): void => finish(undefined);
+	const onConnect = (): void => {
+		clearTimeout(timer);
+		tcp.setNoDelay(true);
+		tcp.setKeepAlive(true, KEEP_ALIVE_DELAY);
+		if (preamble !== undefined) tcp.write(preamble);
+		if (!address.secure) onReady();
+		else if (secured === undefined) secured = watch(connectTls({ ...tlsOptionsFor(address, tls), socket: tcp }));
+	};
+	const watch = (socket: Socket): Socket => {
+		socket.on("error", ignoreSocketError);
+		socket.on("error", onError).on("close", onClose);
+		if (address.secure) socket.on("secureConnect", onReady);
+		if (tls?.sessions) socket.on("session", (session: Buffer) => rememberSession(address, tls, session));
+		return socket;
+	};
+
+	const timer = startTimer(options.connectTimeout, () =>
+		finish(
+			new GatewayError("CONNECT_TIMEOUT", `${endpointId(address)}: no connection within ${options.connectTimeout} ms`, {
+				retry: "connect_failure",
+			}),
+		),
+	);
+	watch(tcp).on("connect", onConnect);
+	return () => {
+		if (over) return;
+		over = true;
+		clearTimeout(timer);
+		tcp.destroy();
+		secured?.destroy();
+	};
+}
+
+function openTcp({ host, port, socketPath }: EndpointAddress): Socket {
+	if (socketPath !== undefined) return connect({ path: socketPath, allowHalfOpen: true });
+	return connect({ host, port: port as number, allowHalfOpen: true });
+}
+
+function openTls(address: EndpointAddress, tls: TlsConnectOptions | undefined): Socket {
+	const options: ConnectionOptions & { allowHalfOpen: boolean } = {
+		...tlsOptionsFor(address, tls),
+		port: address.port as number,
+		allowHalfOpen: true,
+	};
+	return connectTls(options);
+}
+
+/** A listener that keeps a socket's error from ending the process while nobody else listens; `close` follows anyway. */
+export function ignoreSocketError(): void {
+	// The one who owns the socket next sees `destroyed` or `close`.
+}
+
+/** A timer of `ms`; undefined, and never, when that is longer than Node can wait (24 days) or OFF. */
+export function startTimer(ms: number, expired: () => void): NodeJS.Timeout | undefined {
+	return ms <= LONGEST_TIMER ? setTimeout(expired, ms) : undefined;
+}

@@ -1,0 +1,33 @@
+/** Which endpoint has which session, for kinds of stickiness whose sessions are named by the backend. */
+import { LRUCache } from "lru-cache";
+
+export interface StickyTableOptions {
+	/** Milliseconds, monotonic and above 0. */
+	readonly now: () => number;
+	/** Sessions kept at most; the one unused for longest goes first. */
+	readonly max?: number;
+	/** Milliseconds without use after which a session is forgotten. */
+	readonly ttl?: number;
+}
+
+/** Session to endpoint id, bounded. It belongs to an upstream by name and outlives reloads, so it keeps ids, not endpoints. */
+export class StickyTable {
+	readonly #sessions: LRUCache<string, string>;
+
+	constructor({ now, max = 100_000, ttl = 3_600_000 }: StickyTableOptions) {
+		this.#sessions = new LRUCache({ max, ttl, updateAgeOnGet: true, ttlResolution: 0, perf: { now } });
+	}
+
+	get size(): number {
+		return this.#sessions.size;
+	}
+
+	/** The endpoint id of a session; counts as use. */
+	get(session: string): string | undefined {
+		return this.#sessions.get(session);
+	}
+
+	learn(session: string, endpointId: string): void {
+		this.#sessions.set(session, endpointId);
+	}
+}

@@ -1,0 +1,80 @@
+/** TLS towards the endpoints of an upstream: the `tls` option, compiled once and shared by all its connections. */
+import { isIP } from "node:net";
+import { type ConnectionOptions, createSecureContext, type SecureContextOptions } from "node:tls";
+import { z } from "zod";
+import type { EndpointAddress } from "./endpoint.ts";
+import { endpointId } from "./endpoint.ts";
+
+const file = z.string().min(1);
+
+/** Option schema of `upstreams.*.tls`; the three files are PEM. */
+export const upstreamTlsOptions = z
+	.strictObject({
+		ca: file.optional().meta({ description: "authorities to trust instead of the system's" }),
+		cert: file.optional().meta({ description: "client certificate, with key" }),
+		key: file.optional().meta({ description: "private key of cert" }),
+		server_name: z
+			.string()
+			.min(1)
+			.optional()
+			.meta({ description: "name for SNI and for checking the certificate; default: the endpoint's host" }),
+		verify: z.boolean().default(true).meta({ description: "false accepts any certificate" }),
+	})
+	.refine((options) => (options.cert === undefined) === (options.key === undefined), {
+		error: "cert and key belong together; give both or none",
+	});
+
+export type UpstreamTlsConfig = z.output<typeof upstreamTlsOptions>;
+
+/** What a connection to an endpoint needs for TLS. `sessions` holds each endpoint's last session, for resumption. */
+export type TlsConnectOptions = ConnectionOptions & { readonly sessions?: Map<string, Buffer> | undefined };
+
+/** More than an upstream has endpoints; discovery may bring new addresses for ever. */
+const MAX_SESSIONS = 1024;
+
+/**
+ * Compiles the option; `read` gives a file's content.
+ * @throws Error naming the key whose file cannot be read or used
+ */
+export function compileUpstreamTls(config: UpstreamTlsConfig, read: (path: string) => Buffer): TlsConnectOptions {
+	const context: SecureContextOptions = {};
+	for (const key of ["ca", "cert", "key"] as const) {
+		const path = config[key];
+		if (path === undefined) continue;
+		try {
+			context[key] = read(path);
+			// A key is checked together with its certificate.
+			if (key !== "key") createSecureContext({ [key]: context[key] });
+			else createSecureContext(context);
+		} catch (cause) {
+			throw new Error(`tls.${key}: ${path} cannot be used: ${(cause as Error).message}`, { cause });
+		}
+	}
+	return {
+		secureContext: createSecureContext(context),
+		rejectUnauthorized: config.verify,
+		ALPNProtocols: ["http/1.1"],
+		sessions: new Map(),
+		...(config.server_name === undefined ? {} : { servername: config.server_name }),
+	};
+}
+
+/** The options for one endpoint: SNI is `server_name` or the endpoint's host, and left out for an address (RFC 6066 §3). */
+export function tlsOptionsFor(address: EndpointAddress, tls: TlsConnectOptions | undefined): ConnectionOptions {
+	const { sessions, ...options } = tls ?? { ALPNProtocols: ["http/1.1"] };
+	const session = sessions?.get(endpointId(address));
+	const servername = options.servername ?? (isIP(address.host) === 0 ? address.host : undefined);
+	return {
+		...options,
+		host: address.host,
+		...(servername === undefined ? {} : { servername }),
+		...(session === undefined ? {} : { session }),
+	};
+}
+
+/** Keeps a session for the next connection to the same endpoint. */
+export function rememberSession(address: EndpointAddress, tls: TlsConnectOptions, session: Buffer): void {
+	if (tls.sessions === undefined) return;
+	if (tls.sessions.size >= MAX_SESSIONS) tls.sessions.clear();
+	tls.sessions.set(endpointId(address), session);
+}

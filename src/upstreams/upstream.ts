@@ -1,0 +1,144 @@
+/** An upstream of one snapshot: a named pool of endpoints, how to choose among them, and who is bound to which. */
+import type { ConnectionOptions } from "node:tls";
+import type { GatewayRequest } from "../protocol/request.ts";
+import { createPolicy, type LoadBalancingConfig } from "./balance/index.ts";
+import type { Policy } from "./balance/policy.ts";
+import { type Candidates, createCandidates, type Pool } from "./candidates.ts";
+import { type EligibilityRule, ineligible } from "./eligible.ts";
+import { type Endpoint, type EndpointConfig, endpointId, parseEndpointUrl } from "./endpoint.ts";
+import { hash32 } from "./hash.ts";
+import type { UpstreamStates } from "./states.ts";
+import type { AnswerWatch, Sticky } from "./sticky/affinity.ts";
+import { createSticky, type StickyConfig } from "./sticky.ts";
+
+/** The part of an entry of `upstreams` that is compiled here. */
+export interface UpstreamConfig {
+	readonly endpoints: readonly EndpointConfig[];
+	readonly load_balancing: LoadBalancingConfig;
+	readonly sticky?: StickyConfig | undefined;
+}
+
+/** What an upstream is given from outside. */
+export interface UpstreamDeps {
+	/** A number in [0, 1). */
+	readonly random: () => number;
+	/**
+	 * Key of sticky cookies for upstreams whose config has no `secret`. Pass the same bytes after a restart and on every
+	 * gateway that shares clients; otherwise cookies are not recognised and clients are balanced anew.
+	 */
+	readonly stickySecret: Buffer;
+	/** Further conditions for using an endpoint; none by default. */
+	readonly rules?: readonly EligibilityRule[];
+	/** The weight that counts now; by default the configured one. */
+	readonly weight?: (endpoint: Endpoint) => number;
+	/** TLS towards the endpoints, with its files read. */
+	readonly tls?: ConnectionOptions | undefined;
+}
+
+/** Lives as long as its snapshot. What outlives that is in each endpoint's `state`. */
+export class Upstream implements Pool {
+	readonly name: string;
+	readonly endpoints: readonly Endpoint[];
+	readonly primaries: readonly Endpoint[];
+	readonly backups: readonly Endpoint[];
+	readonly policy: Policy;
+	readonly sticky: Sticky | undefined;
+	readonly rules: readonly EligibilityRule[];
+	readonly tls: ConnectionOptions | undefined;
+	readonly random: () => number;
+	readonly weight: (endpoint: Endpoint) => number;
+
+	constructor(
+		name: string,
+		endpoints: readonly Endpoint[],
+		policy: Policy,
+		sticky: Sticky | undefined,
+		deps: UpstreamDeps,
+	) {
+		this.name = name;
+		this.endpoints = endpoints;
+		this.primaries = endpoints.filter((endpoint) => !endpoint.backup);
+		this.backups = endpoints.filter((endpoint) => endpoint.backup);
+		this.policy = policy;
+		this.sticky = sticky;
+		this.rules = deps.rules ?? [];
+		this.tls = deps.tls;
+		this.random = deps.random;
+		this.weight = deps.weight ?? configuredWeight;
+	}
+
+	/** The endpoints for one handshake, in the order to try them. */
+	candidates(request: GatewayRequest): Candidates {
+		return createCandidates(this, request);
+	}
+
+	/** Why an endpoint takes no new client now; undefined when it does. */
+	ineligible(endpoint: Endpoint): string | undefined {
+		return ineligible(endpoint, this, false);
+	}
+
+	/** The Set-Cookie value to add to the answer of `endpoint`; undefined when none is needed. */
+	stickyCookie(endpoint: Endpoint, request: GatewayRequest): string | undefined {
+		return this.sticky?.setCookie?.(endpoint, request);
+	}
+
+	/**
+	 * Takes the chunks of the body that `endpoint` answers a plain HTTP request with, to learn the session it opens
+	 * (`sticky: socketio`); undefined when there is nothing to learn. Only a body without content coding can be read.
+	 */
+	watchAnswer(request: GatewayRequest, endpoint: Endpoint): AnswerWatch | undefined {
+		return this.sticky?.watchAnswer?.(request, endpoint);
+	}
+}
+
+/**
+ * Compiles an entry of `upstreams`. An endpoint that an earlier snapshot had under the same upstream name and id goes on
+ * with its state.
+ *
+ * @throws Error when two endpoints have one id, or a URL is not one (the config's own checks report both with a position)
+ */
+export function compileUpstream(
+	name: string,
+	config: UpstreamConfig,
+	states: UpstreamStates,
+	deps: UpstreamDeps,
+): Upstream {
+	const endpoints = config.endpoints.map((endpoint) => compileEndpoint(name, endpoint, states));
+	const ids = new Set<string>();
+	for (const { id } of endpoints) {
+		if (ids.has(id))
+			throw new Error(`upstream ${name} has endpoint ${id} twice; remove one and set its weight instead`);
+		ids.add(id);
+	}
+	const policy = createPolicy(config.load_balancing);
+	const sticky =
+		config.sticky &&
+		createSticky(config.sticky, {
+			upstream: name,
+			endpoints,
+			policy,
+			secret: deps.stickySecret,
+			table: () => states.stickyTable(name),
+		});
+	return new Upstream(name, endpoints, policy, sticky, deps);
+}
+
+function compileEndpoint(upstream: string, config: EndpointConfig, states: UpstreamStates): Endpoint {
+	const address = parseEndpointUrl(config.url);
+	if (address === undefined) throw new Error(`upstream ${upstream}: ${config.url} is not an endpoint URL`);
+	const id = endpointId(address);
+	return {
+		id,
+		url: config.url,
+		address,
+		weight: config.weight,
+		mode: config.state,
+		backup: config.backup,
+		hash: hash32(id),
+		state: states.endpoint(upstream, id),
+	};
+}
+
+function configuredWeight(endpoint: Endpoint): number {
+	return endpoint.weight;
+}
