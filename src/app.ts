@@ -7,7 +7,7 @@ import { startAdmin } from "./admin/server.ts";
 import type { GatewayConfig } from "./config/schema.ts";
 import { Connections } from "./gateway/connections.ts";
 import { GatewayEvents } from "./gateway/events.ts";
-import { createForwarder } from "./gateway/forward.ts";
+import { Forwarders } from "./gateway/forwarders.ts";
 import type { Gateway } from "./gateway/gateway.ts";
 import { shutDown } from "./gateway/shutdown.ts";
 import { compileSnapshot } from "./gateway/snapshot.ts";
@@ -56,7 +56,7 @@ export async function startGateway({ config, write }: GatewayOptions): Promise<G
 		handshakes: new Set(),
 		events,
 		wheel: new TimerWheel(clock),
-		forwarder: createForwarder(),
+		forwarders: new Forwarders(),
 		clock,
 		random,
 	};
@@ -69,7 +69,7 @@ export async function startGateway({ config, write }: GatewayOptions): Promise<G
 	const close = async (): Promise<void> => {
 		ready = false;
 		for (const listener of listeners) listener.destroy();
-		gateway.forwarder.close();
+		gateway.forwarders.close();
 		metrics.stop();
 		await admin?.close();
 		await log.stop();

@@ -17,7 +17,7 @@ Nothing in the file is ignored. An unknown key, a value of the wrong type, the n
 a file that cannot be read is an error, and \`clawgate check\` prints each with its place:
 
 \`\`\`text
-routes.yaml:3:47: routes[0].upstream: there is no upstream "chta", did you mean "chat"?
+routes.yaml:3:49: routes[0].upstream: there is no upstream "chta", did you mean "chat"?
 \`\`\`
 
 Its exit code is 0 when there are warnings at most, and 1 when there is an error. \`clawgate schema\` prints a JSON Schema,

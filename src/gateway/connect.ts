@@ -68,6 +68,7 @@ async function attempt(options: ConnectOptions, endpoint: Endpoint): Promise<Con
 			}),
 			key: options.key,
 			offered: request.subprotocols,
+			extensions: joined(request.headers["sec-websocket-extensions"]),
 			connectTimeout: route.timeouts.connect,
 			handshakeTimeout: route.timeouts.handshake,
 			signal: options.signal,
@@ -86,6 +87,10 @@ async function attempt(options: ConnectOptions, endpoint: Endpoint): Promise<Con
 			ms: Math.round((options.clock() - startedAt) * 10) / 10,
 		});
 	}
+}
+
+function joined(header: string | string[] | undefined): string | undefined {
+	return Array.isArray(header) ? header.join(", ") : header;
 }
 
 function retryCondition(last: Connected | GatewayError): string | undefined {

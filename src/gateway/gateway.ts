@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { TimerWheel } from "../tunnel/wheel.ts";
 import type { Connections } from "./connections.ts";
 import type { GatewayEvents } from "./events.ts";
-import type { Forwarder } from "./forward.ts";
+import type { Forwarders } from "./forwarders.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 export interface Gateway {
@@ -16,7 +16,7 @@ export interface Gateway {
 	readonly handshakes: Set<Socket>;
 	readonly events: GatewayEvents;
 	readonly wheel: TimerWheel;
-	readonly forwarder: Forwarder;
+	readonly forwarders: Forwarders;
 	/** Monotonic, ms. */
 	readonly clock: () => number;
 	/** A number in [0, 1). */

@@ -8,9 +8,6 @@ import { type Incoming, readIncoming, readRequest } from "./incoming.ts";
 import { errorBody, errorHeaders } from "./respond.ts";
 import type { Route } from "./snapshot.ts";
 
-/** Methods that may be sent again when a connection could not be made (RFC 9110 §9.2.2), when they have no body. */
-const REPEATABLE = new Set(["GET", "HEAD", "OPTIONS"]);
-
 /** Answers a request, from a backend or with an error. Never throws; leaves exactly one http event. */
 export async function handleHttp(
 	gateway: Gateway,
@@ -23,9 +20,10 @@ export async function handleHttp(
 	message.on("error", ignoreError);
 	const incoming = readIncoming(message, message.socket, listener, gateway.snapshot);
 	let code: ErrorCode | undefined;
+	let bytesOut = 0;
 	try {
 		const { request, route } = admit(gateway, incoming);
-		await forward(gateway, incoming, request, route, response);
+		bytesOut = await forward(gateway, incoming, request, route, response);
 	} catch (error) {
 		const failure = response.destroyed && !response.headersSent ? new GatewayError("CLIENT_GONE") : asGatewayError(error);
 		code = failure.code;
@@ -37,7 +35,7 @@ export async function handleHttp(
 		status: code === "CLIENT_GONE" ? 499 : response.statusCode,
 		code,
 		duration_ms: Math.round((gateway.clock() - startedAt) * 10) / 10,
-		bytes_out: bodyBytes(response),
+		bytes_out: bytesOut,
 	});
 }
 
@@ -68,18 +66,18 @@ function refuseLostUpgrade(message: IncomingMessage): void {
 	}
 }
 
+/** Failover as for handshakes, but only where nothing was sent; resolves with the bytes of the answer's body. */
 async function forward(
 	gateway: Gateway,
 	incoming: Incoming,
 	request: GatewayRequest,
 	route: Route,
 	response: ServerResponse,
-): Promise<void> {
+): Promise<number> {
 	const { message, facts } = incoming;
 	const upstream = route.upstream();
 	facts.upstream = upstream.name;
 	const candidates = upstream.candidates(request);
-	const repeatable = REPEATABLE.has(request.method) && !hasBody(message);
 	let last = new GatewayError("NO_ENDPOINT", undefined, { retryAfter: 1 });
 	for (let tried = 0; tried < route.retries.attempts; tried++) {
 		const endpoint = candidates.next();
@@ -87,35 +85,30 @@ async function forward(
 		facts.endpoint = endpoint.id;
 		const cookie = upstream.stickyCookie(endpoint, request);
 		try {
-			await gateway.forwarder.forward({
+			const { bytesOut } = await gateway.forwarders.of(upstream).forward({
 				req: message,
 				res: response,
+				request,
 				address: endpoint.address,
+				tls: upstream.tls,
 				target: route.rewrite.target(request),
 				host: route.rewrite.host(request, endpoint.address.authority),
-				tls: upstream.tls,
-				request,
 				connectionId: facts.connection_id,
-				requestHeaders: route.requestHeaders,
-				responseHeaders: route.responseHeaders,
-				extraResponseHeaders: cookie === undefined ? [] : ["Set-Cookie", cookie],
-				connectTimeout: route.timeouts.connect,
-				idleTimeout: route.timeouts.idle,
-				onBody: upstream.watchAnswer(request, endpoint),
+				rules: route.requestHeaders,
+				responseRules: route.responseHeaders,
+				extraResponseHeaders: cookie === undefined ? undefined : ["Set-Cookie", cookie],
+				timeouts: route.timeouts,
+				watchAnswer: upstream.watchAnswer(request, endpoint),
 			});
-			return;
+			return bytesOut;
 		} catch (error) {
 			last = asGatewayError(error);
-			const again = repeatable && last.retry === "connect_failure" && route.retries.on.has(last.retry);
+			// The forwarder names a retry only where the request can be sent again.
+			const again = last.retry !== undefined && route.retries.on.has(last.retry);
 			if (!again || response.headersSent || response.destroyed) break;
 		}
 	}
 	throw last;
-}
-
-function hasBody(message: IncomingMessage): boolean {
-	const length = message.headers["content-length"];
-	return message.headers["transfer-encoding"] !== undefined || (length !== undefined && Number(length) > 0);
 }
 
 function answerError(response: ServerResponse, error: GatewayError): void {
@@ -131,10 +124,6 @@ function answerError(response: ServerResponse, error: GatewayError): void {
 	headers.Connection = error.status === 426 ? "Upgrade, close" : "close";
 	response.writeHead(error.status, headers);
 	response.end(errorBody(error));
-}
-
-function bodyBytes(response: ServerResponse): number {
-	return response.getHeader("content-length") === undefined ? 0 : Number(response.getHeader("content-length"));
 }
 
 function ignoreError(): void {

@@ -108,6 +108,8 @@ export function backendHeaders(options: BackendRequest): readonly string[] {
 	}
 	if (checkHeaders !== undefined) {
 		for (let i = 0; i < checkHeaders.length; i += 2) {
+			const lower = (checkHeaders[i] as string).toLowerCase();
+			if (HOP_BY_HOP.has(lower) || OWN.has(lower)) continue;
 			const value = checkHeaders[i + 1] as string;
 			if (!isWireValue(value)) {
 				throw new GatewayError("INTERNAL", `the value that a check gives ${checkHeaders[i]} cannot stand in a header`);

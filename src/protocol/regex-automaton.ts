@@ -45,9 +45,13 @@ export function buildAutomaton(source: string, flags: string): Automaton {
 	function setOf(text: string): Uint8Array {
 		const known = setCache.get(text);
 		if (known) return known;
-		const expression = new RegExp(`^(?:${text})$`, flags);
-		const set = Uint8Array.from({ length: 257 }, (_, code) => Number(expression.test(String.fromCharCode(code))));
-		set[256] = Number(MAY_READ_BEYOND.test(text));
+		const set = new Uint8Array(257);
+		if (/^[\w/-]$/.test(text) && flags === "") set[text.charCodeAt(0)] = 1;
+		else {
+			const expression = new RegExp(`^(?:${text})$`, flags);
+			for (let code = 0; code < 256; code++) set[code] = Number(expression.test(String.fromCharCode(code)));
+			set[256] = Number(MAY_READ_BEYOND.test(text));
+		}
 		setCache.set(text, set);
 		return set;
 	}

@@ -33,6 +33,8 @@ export class LineWriter {
 	#lines: string[] = [];
 	/** Characters in `#lines`. */
 	#waiting = 0;
+	/** Characters taken since the last try to write. */
+	#untried = 0;
 	#dropped = 0;
 	/** Taken from `#lines`, not yet written. */
 	#chunk: Buffer | undefined;
@@ -60,7 +62,8 @@ export class LineWriter {
 		}
 		this.#lines.push(line);
 		this.#waiting += line.length;
-		if (this.#waiting >= BATCH && !this.#retrying) this.#send();
+		this.#untried += line.length;
+		if (this.#untried >= BATCH) this.#send();
 		else if (!this.#scheduled && !this.#retrying) {
 			this.#scheduled = true;
 			setImmediate(() => this.#send());
@@ -89,6 +92,7 @@ export class LineWriter {
 
 	#send(): void {
 		this.#scheduled = false;
+		this.#untried = 0;
 		if (!this.#writeWaiting()) {
 			this.#retryLater();
 			return;

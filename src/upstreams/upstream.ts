@@ -1,5 +1,4 @@
 /** An upstream of one snapshot: a named pool of endpoints, how to choose among them, and who is bound to which. */
-import type { ConnectionOptions } from "node:tls";
 import type { GatewayRequest } from "../protocol/request.ts";
 import { createPolicy, type LoadBalancingConfig } from "./balance/index.ts";
 import type { Policy } from "./balance/policy.ts";
@@ -10,6 +9,7 @@ import { hash32 } from "./hash.ts";
 import type { UpstreamStates } from "./states.ts";
 import type { AnswerWatch, Sticky } from "./sticky/affinity.ts";
 import { createSticky, type StickyConfig } from "./sticky.ts";
+import type { TlsConnectOptions } from "./tls.ts";
 
 /** The part of an entry of `upstreams` that is compiled here. */
 export interface UpstreamConfig {
@@ -32,7 +32,7 @@ export interface UpstreamDeps {
 	/** The weight that counts now; by default the configured one. */
 	readonly weight?: (endpoint: Endpoint) => number;
 	/** TLS towards the endpoints, with its files read. */
-	readonly tls?: ConnectionOptions | undefined;
+	readonly tls?: TlsConnectOptions | undefined;
 }
 
 /** Lives as long as its snapshot. What outlives that is in each endpoint's `state`. */
@@ -44,7 +44,7 @@ export class Upstream implements Pool {
 	readonly policy: Policy;
 	readonly sticky: Sticky | undefined;
 	readonly rules: readonly EligibilityRule[];
-	readonly tls: ConnectionOptions | undefined;
+	readonly tls: TlsConnectOptions | undefined;
 	readonly random: () => number;
 	readonly weight: (endpoint: Endpoint) => number;
 

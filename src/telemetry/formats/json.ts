@@ -4,8 +4,8 @@ import { escapeControls } from "./escape.ts";
 import type { LogFormatter } from "./format.ts";
 
 /**
- * pino only serialises here, quickly and without ever throwing on a strange value; its own way to stdout is not used,
- * since its flush at the exit never ends when the disk is full or the reader has stopped.
+ * pino only serialises here, and never throws on a strange value; its own way to stdout is not used, since its flush
+ * at the exit never ends when the disk is full or the reader has stopped.
  */
 export function jsonFormatter(): LogFormatter {
 	let line = "";

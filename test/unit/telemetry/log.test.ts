@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ERRORS, type ErrorCode } from "../../../src/errors.ts";
 import { createLogSink, type LogOptions } from "../../../src/telemetry/log.ts";
-import { CLOSED, FACTS, OPENED, REFUSED } from "./events.fixture.ts";
+import { CLOSED, FACTS, OPENED, REFUSED } from "./events.fixtures.ts";
 
 const NOON = Date.UTC(2026, 0, 2, 12, 0, 0, 7);
 

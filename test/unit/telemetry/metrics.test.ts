@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { CloseReport } from "../../../src/gateway/events.ts";
 import { Metrics } from "../../../src/telemetry/metrics.ts";
 import type { DirectionTotals, MetricsSource, TrafficTotals } from "../../../src/telemetry/source.ts";
-import { CLOSED, FACTS, OPENED, REFUSED } from "./events.fixture.ts";
+import { CLOSED, FACTS, OPENED, REFUSED } from "./events.fixtures.ts";
 
 const NOTHING: DirectionTotals = { bytes: 0, text: 0, binary: 0, ping: 0, pong: 0, close: 0 };
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createLogSink } from "../../../../src/telemetry/log.ts";
-import { CLOSED, FACTS, OPENED, REFUSED } from "../events.fixture.ts";
+import { CLOSED, FACTS, OPENED, REFUSED } from "../events.fixtures.ts";
 
 // Local time, whatever the zone of the machine is.
 const TIME = new Date(2026, 0, 2, 3, 4, 5, 6).getTime();

@@ -1,0 +1,69 @@
+/** Connections for plain HTTP to the endpoints of one upstream, kept alive between requests. */
+import { Agent, type ClientRequestArgs } from "node:http";
+import type { Duplex } from "node:stream";
+import { GatewayError } from "../errors.ts";
+import { endpointId } from "../upstreams/endpoint.ts";
+import { openSocket, type SocketOptions } from "../upstreams/socket.ts";
+
+/** Shorter than backends wait by default, where they do not announce it: a reused connection should not be a dying one. */
+const IDLE_MS = 4_000;
+const MAX_IDLE = 64;
+const TCP_KEEP_ALIVE_MS = 60_000;
+
+/** Where a request goes; travels with its options to {@link BackendAgent.createConnection}. */
+export interface Dialling extends SocketOptions {
+	/** Gives the connection attempt up; set while one is under way. */
+	cancel?: (() => void) | undefined;
+}
+
+type Options = ClientRequestArgs & { dialling?: Dialling };
+
+/**
+ * Opens connections like a dial does, TLS included. A request is given its connection only when that is ready, so that
+ * after a failed connect its body is still unread and another endpoint can be tried.
+ */
+export class BackendAgent extends Agent {
+	#closed = false;
+
+	/** @param keepAlive false: each request has a connection of its own */
+	constructor(keepAlive: boolean) {
+		super({ keepAlive, keepAliveMsecs: TCP_KEEP_ALIVE_MS, maxFreeSockets: MAX_IDLE, timeout: IDLE_MS });
+	}
+
+	override createConnection(
+		options: Options,
+		callback?: (error: Error | null, stream: Duplex) => void,
+	): Duplex | null | undefined {
+		const dialling = options.dialling as Dialling;
+		const done = callback as (error: Error | null, stream?: Duplex) => void;
+		const cancel = openSocket(dialling, (error, socket) => {
+			dialling.cancel = undefined;
+			// A FIN from the backend must take an idle connection out of the pool.
+			if (socket !== undefined) socket.allowHalfOpen = false;
+			done(error ?? null, socket);
+		});
+		dialling.cancel = () => {
+			dialling.cancel = undefined;
+			cancel();
+			done(new GatewayError("CLIENT_GONE"));
+		};
+		return undefined;
+	}
+
+	override getName(options: Options): string {
+		const { address } = options.dialling as Dialling;
+		return `${address.secure ? "tls" : "tcp"}:${endpointId(address)}`;
+	}
+
+	override keepSocketAlive(socket: Duplex): boolean {
+		return !this.#closed && (super.keepSocketAlive(socket) as unknown as boolean);
+	}
+
+	/** Closes idle connections now, and the others when their request is done. */
+	close(): void {
+		this.#closed = true;
+		for (const sockets of Object.values(this.freeSockets)) {
+			for (const socket of sockets ?? []) socket.destroy();
+		}
+	}
+}

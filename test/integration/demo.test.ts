@@ -1,0 +1,70 @@
+/** The demo and the example configurations: what a newcomer tries first. */
+import { readdir, readFile } from "node:fs/promises";
+import { expect, test } from "vitest";
+import { loadConfig } from "../../src/config/load.ts";
+import { temporaryFiles } from "../harness/certs.ts";
+import { ROOT, startCli } from "../harness/child.ts";
+import { until } from "../harness/poll.ts";
+import { freePort } from "../harness/ports.ts";
+import { openWs } from "../harness/ws-client.ts";
+
+async function configurations(): Promise<string[]> {
+	const examples = (await readdir(`${ROOT}examples`)).filter((name) => name.endsWith(".yaml"));
+	return ["routes.yaml", ...examples.map((name) => `examples/${name}`)];
+}
+
+test("every example configuration is right, without errors and without warnings", async () => {
+	const files = await configurations();
+	expect(files.length).toBeGreaterThanOrEqual(4);
+	for (const file of files) {
+		const { config, problems } = await loadConfig(await readFile(`${ROOT}${file}`, "utf8"), `${ROOT}${file}`, {});
+		expect({ file, problems }).toEqual({ file, problems: [] });
+		expect(config?.routes.length).toBeGreaterThan(0);
+	}
+});
+
+test("the demo runs: page, WebSocket, TLS, admin, and it stops with exit 0", { timeout: 60_000 }, async () => {
+	const ports = { "8080": await freePort(), "8443": await freePort(), "9090": await freePort() };
+	let yaml = await readFile(`${ROOT}routes.yaml`, "utf8");
+	for (const [usual, free] of Object.entries(ports)) {
+		const replaced = yaml.replaceAll(new RegExp(`"[\\d.]*:${usual}"`, "g"), `"127.0.0.1:${free}"`);
+		expect(replaced).not.toBe(yaml);
+		yaml = replaced;
+	}
+	const files = await temporaryFiles({ "routes.yaml": yaml });
+	const env = { DEMO_BACKEND_ONE: String(await freePort()), DEMO_BACKEND_TWO: String(await freePort()) };
+	const child = startCli(["run", "--demo", "-c", files["routes.yaml"]], { env });
+	const page = `http://localhost:${ports["8080"]}/`;
+	await until(() => (child.stdout() + child.stderr()).includes(page) || child.process.exitCode !== null, {
+		timeout: 10_000,
+		what: "the demo to say what to open",
+	});
+	expect(child.stderr() + child.stdout()).toContain(page);
+	expect(child.stderr() + child.stdout()).toContain(`https://localhost:${ports["8443"]}/`);
+
+	const answer = await fetch(`http://127.0.0.1:${ports["8080"]}/`);
+	expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
+	const html = await answer.text();
+	const server = /came from server <strong>(\w+)</.exec(html)?.[1];
+	expect(["one", "two"]).toContain(server);
+
+	const Cookie = answer.headers.getSetCookie()[0]?.split(";")[0] ?? "";
+	const chat = await openWs(`ws://127.0.0.1:${ports["8080"]}/ws`, [], { headers: { Cookie } });
+	expect(JSON.parse(String(await chat.next()))).toEqual({ type: "welcome", server, people: 1 });
+	chat.socket.send(JSON.stringify({ from: "me", text: "hi" }));
+	expect(JSON.parse(String(await chat.next()))).toEqual({ type: "message", server, from: "me", text: "hi" });
+
+	const secure = await openWs(`wss://127.0.0.1:${ports["8443"]}/ws`);
+	expect(JSON.parse(String(await secure.next()))).toMatchObject({ type: "welcome" });
+
+	const admin = `http://127.0.0.1:${ports["9090"]}`;
+	expect((await fetch(`${admin}/readyz`)).status).toBe(200);
+	expect(await (await fetch(`${admin}/metrics`)).text()).toMatch(/clawgate_connections_active\{[^}]*\} \d/);
+
+	child.kill("SIGTERM");
+	expect(await chat.waitClosed(8_000)).toEqual({ code: 1012, reason: "service restart" });
+	expect(await secure.waitClosed(8_000)).toEqual({ code: 1012, reason: "service restart" });
+	expect(await child.exit(15_000)).toEqual({ code: 0, signal: null });
+	child.out.assertPaired();
+	expect(child.out.of("ws.close")).toHaveLength(2);
+});
