@@ -67,7 +67,8 @@ export const rateText = z
 export const percent = z
 	.union([z.number().nonnegative(), z.string()], { error: "expected a percentage such as 50%" })
 	.transform((value, context) => {
-		const number = typeof value === "number" ? value : /^\d+(\.\d+)?%$/.test(value) ? Number(value.slice(0, -1)) : Number.NaN;
+		const number =
+			typeof value === "number" ? value : /^\d+(\.\d+)?%$/.test(value) ? Number(value.slice(0, -1)) : Number.NaN;
 		if (!Number.isNaN(number)) return number;
 		context.addIssue({ code: "custom", message: "expected a percentage such as 50%", input: value });
 		return z.NEVER;
@@ -82,7 +83,9 @@ export const cidr = z
 
 /** A value or a list of them; the result is always a list. */
 export function oneOrMany<T extends z.ZodType>(item: T) {
-	return z.union([z.array(item).min(1), item]).transform((value) => (Array.isArray(value) ? value : [value]) as z.output<T>[]);
+	return z
+		.union([z.array(item).min(1), item])
+		.transform((value) => (Array.isArray(value) ? value : [value]) as z.output<T>[]);
 }
 
 function isCidr(text: string): boolean {

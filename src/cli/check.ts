@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Loaded, readConfig } from "../config/load.ts";
 import { formatProblem, hasErrors } from "../config/problem.ts";
-import type { CommandIo } from "./index.ts";
+import type { CommandIo } from "./command.ts";
 
 const HELP = `Usage: clawgate check [-c FILE]
 

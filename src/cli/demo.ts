@@ -1,7 +1,7 @@
 /** `clawgate run --demo`: two sample chat servers behind the gateway, and what to open. */
 import type { GatewayHandle } from "../app.ts";
 import type { GatewayConfig } from "../config/schema.ts";
-import type { CommandIo } from "./index.ts";
+import type { CommandIo } from "./command.ts";
 
 /** The endpoints of the package's routes.yaml. */
 const BACKENDS = [

@@ -1,21 +1,8 @@
 /** The commands by name. */
 import { check } from "./check.ts";
+import { type Command, type CommandIo, EXIT_USAGE } from "./command.ts";
 import { run } from "./run.ts";
 import { schema } from "./schema.ts";
-
-/** What a command may touch besides its own work. */
-export interface CommandIo {
-	stdout(text: string): void;
-	stderr(text: string): void;
-	readonly env: Readonly<Record<string, string | undefined>>;
-	readonly cwd: string;
-}
-
-/** Takes the arguments after its name; resolves with the exit code. */
-export type Command = (argv: string[], io: CommandIo) => Promise<number>;
-
-/** Bad arguments. */
-export const EXIT_USAGE = 2;
 
 const COMMANDS: Readonly<Record<string, { run: Command; summary: string }>> = {
 	run: { run, summary: "run the gateway: run [-c routes.yaml] [--demo]" },

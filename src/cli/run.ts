@@ -5,8 +5,8 @@ import { parseArgs } from "node:util";
 import { startGateway } from "../app.ts";
 import { readConfig } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
+import { type Command, EXIT_USAGE } from "./command.ts";
 import { announceDemo, startDemoBackends } from "./demo.ts";
-import { type Command, EXIT_USAGE } from "./index.ts";
 
 const DEFAULT_CONFIG = "routes.yaml";
 const EXIT_BAD_CONFIG = 1;

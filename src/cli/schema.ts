@@ -1,7 +1,7 @@
 /** `clawgate schema`: the JSON Schema of routes.yaml, for editors. */
 import { parseArgs } from "node:util";
 import { configJsonSchema } from "../config/json-schema.ts";
-import type { CommandIo } from "./index.ts";
+import type { CommandIo } from "./command.ts";
 
 const HELP = `Usage: clawgate schema
 

@@ -1,5 +1,6 @@
 /** YAML text to plain data whose every value has a position. */
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from "yaml";
+import { tooDeepAt } from "./nesting.ts";
 import { isMergeKey, locate, positionOf, resolveAlias } from "./positions.ts";
 import { formatPath, type KeyPath, type Problem } from "./problem.ts";
 import { type Environment, substitute } from "./substitute.ts";
@@ -26,6 +27,8 @@ export interface ParsedYaml {
 /** More uses of aliases than this is an attack or an accident (the "billion laughs"). */
 const MAX_ALIASES = 100;
 
+const TOO_DEEP = "the YAML is nested too deeply";
+
 /** Reads YAML 1.2 with merge keys and replaces `${NAME}` in its values. Never throws: what is wrong becomes a problem. */
 export function parseYaml(content: string, file: string, environment: Environment): ParsedYaml {
 	// A byte order mark is not a character of the first line.
@@ -34,11 +37,18 @@ export function parseYaml(content: string, file: string, environment: Environmen
 	const at = (offset: number, message: string, path = ""): Problem => {
 		return { file, ...positionOf(lines, offset), path, message, severity: "error" };
 	};
+	const nothing = (problem: Problem): ParsedYaml => ({
+		data: undefined,
+		source: { problem: () => problem },
+		problems: [problem],
+	});
+	const tooDeep = tooDeepAt(text);
+	if (tooDeep !== undefined) return nothing({ ...at(0, TOO_DEEP), ...placeOf(text, tooDeep) });
 	let document: Document;
 	try {
 		document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true, logLevel: "error" });
 	} catch (error) {
-		return { data: undefined, source: { problem: () => at(0, "") }, problems: [at(0, unreadable(error))] };
+		return nothing(at(0, unreadable(error)));
 	}
 	const source: Source = {
 		problem: (path, message, options = {}) => ({
@@ -107,13 +117,13 @@ function replaceVariables(document: Document, environment: Environment, at: At):
 
 function syntaxMessage(code: string, message: string, line: string): string {
 	if (code === "MULTIPLE_DOCS") return "there is a second YAML document; a configuration is one document";
-	if (code === "RESOURCE_EXHAUSTION") return "the YAML is nested too deeply";
+	if (code === "RESOURCE_EXHAUSTION") return TOO_DEEP;
 	const quote = line.includes("${") ? `; inside { } and [ ] a \${NAME} needs quotes around it` : "";
 	return `not valid YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}${quote}`;
 }
 
 function unreadable(error: unknown): string {
-	if (error instanceof RangeError) return "the YAML is nested too deeply";
+	if (error instanceof RangeError) return TOO_DEEP;
 	return `not valid YAML: ${error instanceof Error ? error.message : String(error)}`;
 }
 
@@ -125,4 +135,10 @@ function wordAt(text: string, offset: number): string {
 function lineAt(text: string, offset: number): string {
 	const end = text.indexOf("\n", offset);
 	return text.slice(text.lastIndexOf("\n", Math.max(0, offset - 1)) + 1, end < 0 ? text.length : end);
+}
+
+/** A position without the parser's help. */
+function placeOf(text: string, offset: number): { line: number; col: number } {
+	const before = text.slice(0, offset).split("\n");
+	return { line: before.length, col: (before.at(-1)?.length ?? 0) + 1 };
 }

@@ -6,9 +6,16 @@ const WORDS = ["connect_failure", "handshake_timeout", "bad_handshake"] as const
 const EXPECTED = `expected ${WORDS.join(", ")} or a status from 500 to 599`;
 
 const condition = z
-	.union([z.enum(WORDS), z.string().regex(/^5\d\d$/, { error: EXPECTED }), z.int().min(500).max(599)], {
-		error: EXPECTED,
-	})
+	.union(
+		[
+			z.enum(WORDS),
+			z.string().regex(/^5\d\d$/, { error: EXPECTED }),
+			z.int().min(500, { error: EXPECTED }).max(599, { error: EXPECTED }),
+		],
+		{
+			error: EXPECTED,
+		},
+	)
 	.transform((value) => String(value) as RetryCondition);
 
 export const retryOptions = z.strictObject({

@@ -1,19 +1,19 @@
 /** An entry of `routes`, and `defaults`. */
 import { z } from "zod";
 import { OFF } from "../options.ts";
+import { headerRulesOptions } from "../protocol/header-rules.ts";
 import { matchOptions } from "../routing/match.ts";
 import { rewriteOptions } from "../routing/rewrite.ts";
 import { splitOptions } from "../routing/split.ts";
 import { drainOptions } from "./drain.ts";
-import { requestHeaderOptions, responseHeaderOptions } from "./headers.ts";
 import { retryOptions } from "./retries.ts";
 import { closeCode, finiteTimer, nameText, timer } from "./values.ts";
 
 const timeoutOptions = z.strictObject({
-	connect: finiteTimer.prefault("5s").meta({ description: "For one endpoint to accept the connection, TLS included." }),
+	connect: finiteTimer.prefault("5s").meta({ description: "For one endpoint to accept the connection." }),
 	handshake: finiteTimer
 		.prefault("10s")
-		.meta({ description: "From the client's request to the backend's answer, all attempts together." }),
+		.meta({ description: "For one endpoint to answer the opening handshake, `connect` included." }),
 	idle: timer
 		.prefault("1h")
 		.meta({ description: "Without a byte in either direction (Pings of the gateway do not count)." }),
@@ -52,8 +52,8 @@ const commonOptions = {
 	rewrite: rewriteOptions
 		.prefault({})
 		.meta({ description: "What the backend sees instead of the path and Host asked for." }),
-	request_headers: requestHeaderOptions.prefault({}).meta({ description: "Headers on the way to the backend." }),
-	response_headers: responseHeaderOptions.prefault({}).meta({ description: "Headers on the way to the client." }),
+	request_headers: headerRulesOptions.prefault({}).meta({ description: "Headers on the way to the backend." }),
+	response_headers: headerRulesOptions.prefault({}).meta({ description: "Headers on the way to the client." }),
 	http: z
 		.enum(["forward", "reject"])
 		.prefault("forward")

@@ -1,5 +1,5 @@
 /** The connections of one gateway process: one `Connection` from the request to its last log line. */
-import { type GatewayError, ERRORS } from "../errors.ts";
+import { ERRORS, type GatewayError } from "../errors.ts";
 import type { Outcome, Side } from "../tunnel/report.ts";
 import type { Tunnel, TunnelObserver } from "../tunnel/tunnel.ts";
 import type { Endpoint } from "../upstreams/endpoint.ts";

@@ -1,5 +1,5 @@
 /** Plain HTTP on a route (Socket.IO and SockJS polling, health pages): forwarded by httpxy, with the gateway's own headers. */
-import { type ClientRequest, type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { createProxyServer } from "httpxy";
 import { GatewayError } from "../errors.ts";
@@ -160,7 +160,14 @@ export function createForwarder(): Forwarder {
 						bytesOut += chunk.length;
 						watch?.(chunk);
 					});
-					writeAnswerHead(res, answer, options);
+					try {
+						writeAnswerHead(res, answer, options);
+					} catch (error) {
+						// httpxy would go on and write a head of its own.
+						failure ??= new GatewayError("INTERNAL", "the answer's head could not be written", { cause: error });
+						res.destroy();
+						return;
+					}
 					// A head without a body yet (events, long polls) must not wait for it.
 					setImmediate(() => {
 						if (bytesOut === 0 && !res.writableEnded && !res.destroyed) res.flushHeaders();

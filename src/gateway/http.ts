@@ -25,7 +25,8 @@ export async function handleHttp(
 		const { request, route } = admit(gateway, incoming);
 		bytesOut = await forward(gateway, incoming, request, route, response);
 	} catch (error) {
-		const failure = response.destroyed && !response.headersSent ? new GatewayError("CLIENT_GONE") : asGatewayError(error);
+		const failure =
+			response.destroyed && !response.headersSent ? new GatewayError("CLIENT_GONE") : asGatewayError(error);
 		code = failure.code;
 		if (code === "INTERNAL") gateway.events.notice("error", "internal.error", { message: failure.message });
 		answerError(response, failure);

@@ -73,7 +73,10 @@ export function readRequest(
 	if (!target) throw new GatewayError("BAD_TARGET");
 	const authority = message.headers.host ?? "";
 	const host = authority === "" ? { host: "" } : splitHost(authority);
-	if (!host) throw new GatewayError("BAD_REQUEST", "the Host header is not a host name", { hint: "the Host header is not a host name" });
+	if (!host)
+		throw new GatewayError("BAD_REQUEST", "the Host header is not a host name", {
+			hint: "the Host header is not a host name",
+		});
 	return {
 		method: message.method ?? "",
 		httpVersion: message.httpVersion,

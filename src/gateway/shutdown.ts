@@ -30,13 +30,14 @@ export function shutDown(
 	};
 
 	const run = async (): Promise<void> => {
-		if (delay > 0 && !isCut) await new Promise<void>((resolve) => {
-			const timer = setTimeout(resolve, delay);
-			endDelay = () => {
-				clearTimeout(timer);
-				resolve();
-			};
-		});
+		if (delay > 0 && !isCut)
+			await new Promise<void>((resolve) => {
+				const timer = setTimeout(resolve, delay);
+				endDelay = () => {
+					clearTimeout(timer);
+					resolve();
+				};
+			});
 		gateway.stopping = true;
 		for (const listener of listeners) listener.stopAccepting();
 		const { connections, events } = gateway;

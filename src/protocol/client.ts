@@ -25,12 +25,12 @@ const MAX_HOPS = 64;
  * counts; otherwise the rightmost, because only that one is certain to be the trusted peer's own. `wss` counts as `https`.
  * When a scheme is told without a port, the port is the one in X-Forwarded-Host or Host, or else the scheme's own.
  *
- * A unix socket's peer (`peerIp` "") has no address to compare: it is trusted as soon as `trusted` is given, because only
+ * A unix socket's peer (`peerIp` "") has no address to compare: it is trusted as soon as anybody is, because only
  * local processes that may open the socket file can connect.
  *
  * @param peerIp the peer's address as `normaliseIp` gives it, "" for a unix socket
  * @param headers by lower-case name, repeated ones joined
- * @param trusted compiled `trusted_proxies`; undefined = nobody
+ * @param trusted compiled `trusted_proxies`; undefined or empty = nobody
  * @param secure whether the peer's own connection is encrypted
  * @param port the listener's port, 0 for a unix socket
  */
@@ -41,7 +41,7 @@ export function clientAddress(
 	secure: boolean,
 	port: number,
 ): ClientAddress {
-	if (trusted === undefined || !(peerIp === "" || listHas(trusted, peerIp))) {
+	if (trusted === undefined || !(peerIp === "" ? trusted.rules.length > 0 : listHas(trusted, peerIp))) {
 		return { clientIp: peerIp, secure, port, trustedPeer: false };
 	}
 	const hops = forwardedFor(headers) ?? forwarded(headers);

@@ -33,31 +33,33 @@ export interface HeaderRulesConfig {
 	readonly remove: readonly string[];
 }
 
+const headerName = z.string().superRefine((name, context) => {
+	const problem = nameProblem(name);
+	if (problem !== undefined) context.addIssue({ code: "custom", message: problem, input: name });
+});
+
+const headerValue = z
+	.string()
+	.regex(ONE_LINE, { error: "a header value cannot hold line breaks or control characters" });
+
 /** Option schema of `request_headers` and `response_headers`: `{ set: { Name: value }, remove: [Name] }`. */
 export const headerRulesOptions = z
 	.strictObject({
 		set: z
-			.record(z.string(), z.string())
-			.default({})
-			.meta({ description: "headers to add; one that is there already is replaced" }),
-		remove: z.array(z.string()).default([]).meta({ description: "names of headers to leave out" }),
+			.record(headerName, headerValue)
+			.prefault({})
+			.meta({ description: "Headers to add; one that is there already is replaced." }),
+		remove: z
+			.union([z.array(headerName), headerName.transform((name) => [name])])
+			.prefault([])
+			.meta({ description: "Names of headers to leave out." }),
 	})
 	.superRefine((rules, context) => {
-		const complain = (path: (string | number)[], message: string) => {
-			context.addIssue({ code: "custom", path, message });
-		};
 		const removed = new Set(rules.remove.map((name) => name.toLowerCase()));
-		for (const [name, value] of Object.entries(rules.set)) {
-			const problem = nameProblem(name);
-			if (problem !== undefined) complain(["set", name], problem);
-			else if (removed.has(name.toLowerCase())) complain(["set", name], `${name} is in remove too; keep one of them`);
-			if (!ONE_LINE.test(value))
-				complain(["set", name], "a header value cannot hold line breaks or control characters");
+		for (const name of Object.keys(rules.set)) {
+			if (!removed.has(name.toLowerCase())) continue;
+			context.addIssue({ code: "custom", path: ["set", name], message: `${name} is in remove too; keep one of them` });
 		}
-		rules.remove.forEach((name, i) => {
-			const problem = nameProblem(name);
-			if (problem !== undefined) complain(["remove", i], problem);
-		});
 	});
 
 function nameProblem(name: string): string | undefined {

@@ -30,8 +30,9 @@ const BACKSLASH = 0x5c;
 
 /**
  * Takes a request target apart; undefined means that it has to be answered with BAD_TARGET. Only origin-form is taken:
- * no absolute-form, authority-form or `*`, no backslash, fragment, control character, space or byte above 0x7e, no dot
- * segment, no malformed percent-encoding and no `%00`. A URL parser is never asked: it would "repair" all of these.
+ * no absolute-form, authority-form or `*`, no fragment, control character or space, and in the path no backslash (browsers
+ * send one in a query as it is), no dot segment, no malformed percent-encoding and no `%00`. Bytes above 0x7f pass: old
+ * clients send them raw. A URL parser is never asked: it would "repair" all of these.
  */
 export function parseTarget(target: string): Target | undefined {
 	if (target.charCodeAt(0) !== SLASH) return undefined;
@@ -40,8 +41,9 @@ export function parseTarget(target: string): Target | undefined {
 	let previous = 0;
 	for (let i = 0; i < target.length; i++) {
 		const code = target.charCodeAt(i);
-		if (code <= 0x20 || code >= 0x7f || code === BACKSLASH || code === HASH) return undefined;
+		if (code <= 0x20 || code === 0x7f || code > 0xff || code === HASH) return undefined;
 		if (pathEnd >= 0) continue;
+		if (code === BACKSLASH) return undefined;
 		if (code === QUESTION_MARK) pathEnd = i;
 		else if (code === PERCENT || (previous === SLASH && (code === SLASH || code === DOT))) plain = false;
 		previous = code;

@@ -5,7 +5,7 @@ import { parseTarget } from "../protocol/target.ts";
 export function pathProblem(path: string): string | undefined {
 	if (!path.startsWith("/")) return "a path must start with /";
 	if (path.includes("?") || path.includes("#")) return "a path has no query and no fragment; use match.query for those";
-	if (parseTarget(path)) return undefined;
+	if (parseTarget(path) && isAscii(path)) return undefined;
 	const encoded = encodePath(path);
 	return parseTarget(encoded)
 		? `write this path percent-encoded: ${encoded}`
@@ -19,6 +19,11 @@ function encodePath(path: string): string {
 	} catch {
 		return path;
 	}
+}
+
+/** The bytes of a request are Latin-1 to Node; what an operator writes as é may be two of them. */
+function isAscii(text: string): boolean {
+	return /^[\x21-\x7e]*$/.test(text);
 }
 
 /** A checked path as `matchPath` spells it. */

@@ -8,21 +8,20 @@ import { endpointId } from "./endpoint.ts";
 const file = z.string().min(1);
 
 /** Option schema of `upstreams.*.tls`; the three files are PEM. */
-export const upstreamTlsOptions = z
-	.strictObject({
-		ca: file.optional().meta({ description: "authorities to trust instead of the system's" }),
-		cert: file.optional().meta({ description: "client certificate, with key" }),
-		key: file.optional().meta({ description: "private key of cert" }),
-		server_name: z
-			.string()
-			.min(1)
-			.optional()
-			.meta({ description: "name for SNI and for checking the certificate; default: the endpoint's host" }),
-		verify: z.boolean().default(true).meta({ description: "false accepts any certificate" }),
-	})
-	.refine((options) => (options.cert === undefined) === (options.key === undefined), {
-		error: "cert and key belong together; give both or none",
-	});
+export const upstreamTlsOptions = z.strictObject({
+	ca: file.optional().meta({ description: "PEM file: trust these authorities instead of the system's." }),
+	cert: file.optional().meta({ description: "PEM file: client certificate of the gateway; together with `key`." }),
+	key: file.optional().meta({ description: "PEM file: its private key, not encrypted." }),
+	server_name: z
+		.string()
+		.min(1)
+		.optional()
+		.meta({ description: "Name asked for (SNI) and checked, instead of the endpoint's host." }),
+	verify: z
+		.boolean()
+		.default(true)
+		.meta({ description: "`false` accepts any certificate: the connection can then be read by a third party." }),
+});
 
 export type UpstreamTlsConfig = z.output<typeof upstreamTlsOptions>;
 

@@ -107,3 +107,15 @@ export function parseFrame(bytes: Buffer): ReadFrame | undefined {
 		size: at + length,
 	};
 }
+
+/** Reads every frame of `bytes`; fails when a part of one is left over. */
+export function parseFrames(bytes: Buffer): ReadFrame[] {
+	const frames: ReadFrame[] = [];
+	for (let at = 0; at < bytes.length; ) {
+		const next = parseFrame(bytes.subarray(at));
+		if (!next) throw new Error(`${bytes.length - at} bytes are left that are not a whole frame`);
+		frames.push(next);
+		at += next.size;
+	}
+	return frames;
+}

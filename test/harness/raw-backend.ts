@@ -31,7 +31,7 @@ export interface RawBackend {
 	readonly connections: readonly BackendPeer[];
 	/** The connection with this index (default the last one), once it is there. */
 	connection(index?: number): Promise<BackendPeer>;
-	/** Connections that are still open. */
+	/** Connections that the gateway has not ended (FIN or RST) yet. */
 	openCount(): number;
 	/** Stops listening and destroys every connection. */
 	close(): Promise<void>;
@@ -76,7 +76,7 @@ export async function startRawBackend(script: Script, options: RawBackendOptions
 		connections,
 		connection: (index) =>
 			until(() => connections[index ?? connections.length - 1], { what: "a connection at the backend" }),
-		openCount: () => connections.filter((peer) => !peer.closed).length,
+		openCount: () => connections.filter((peer) => peer.ending === "open" && !peer.closed).length,
 		close,
 	};
 }
@@ -119,6 +119,14 @@ export function accepting(options: AcceptOptions = {}, then?: Script): Script {
 		peer.write(Buffer.concat([Buffer.from(switchingProtocols(request, options)), options.early ?? Buffer.alloc(0)]));
 		await then?.(peer, index);
 	};
+}
+
+/** Answers a correct 101, records, and ends when the gateway ends. */
+export function acceptingPolitely(options: AcceptOptions = {}): Script {
+	return accepting(options, (peer) => {
+		if (peer.ending === "fin") peer.end();
+		peer.socket.on("end", () => peer.end());
+	});
 }
 
 /** Answers a correct 101, then sends every byte back as it came (a client's frames stay masked). */

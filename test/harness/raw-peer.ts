@@ -153,12 +153,24 @@ export class RawPeer {
 		return this.#take(length);
 	}
 
-	/** Reads the body that belongs to a head with Content-Length; without one, up to the end. */
+	/** Reads the body that belongs to a head: by Content-Length, in chunks, or up to the end (RFC 9112 §6.3). */
 	async readBody(head: Head, timeout = 5_000): Promise<string> {
 		const length = head.header("content-length");
 		if (length !== undefined) return (await this.read(Number(length), timeout)).toString();
+		if (head.header("transfer-encoding") === "chunked") return this.#readChunks(timeout);
 		await this.ended(timeout);
 		return this.#take(this.unread.length).toString();
+	}
+
+	async #readChunks(timeout: number): Promise<string> {
+		const chunks: Buffer[] = [];
+		for (;;) {
+			const lineEnd = await until(() => this.unread.indexOf("\r\n") + 1, { timeout, what: "a chunk's size" });
+			const size = Number.parseInt((await this.read(lineEnd + 1)).toString(), 16);
+			chunks.push(await this.read(size, timeout));
+			await this.read(2, timeout);
+			if (size === 0) return Buffer.concat(chunks).toString();
+		}
 	}
 
 	/** Reads the next frame. */

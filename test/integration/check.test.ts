@@ -17,11 +17,11 @@ async function run(
 	cwd: string,
 	env: Record<string, string> = {},
 ): Promise<Outcome> {
-	let out = "";
-	let err = "";
-	const io = { stdout: (text: string) => void (out += text), stderr: (text: string) => void (err += text), env, cwd };
+	const out: string[] = [];
+	const err: string[] = [];
+	const io = { stdout: (text: string) => out.push(text), stderr: (text: string) => err.push(text), env, cwd };
 	const code = await command(argv, io);
-	return { code, out: out.split("\n").slice(0, -1), err };
+	return { code, out: out.join("").split("\n").slice(0, -1), err: err.join("") };
 }
 
 const SMALLEST = `listeners: [{ address: ":8080" }]

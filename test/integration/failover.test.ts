@@ -33,7 +33,7 @@ function start(urls: readonly string[], route = "") {
 		routes:
 			- match: { path_prefix: / }
 				upstream: app
-				timeouts: { connect: 500ms, handshake: 400ms }
+				timeouts: { connect: 300ms, handshake: 500ms }
 				${route}
 	`);
 }
@@ -301,7 +301,7 @@ test.runIf(process.platform === "linux")(
 		for (let i = 0; i < 2; i++) (await openRaw(gateway.port, "/", { timeout: 4_000 })).reset();
 		const opened = await gateway.waitForLog((record) => record.event === "ws.open" && record.attempts?.length === 2);
 		expect(opened.attempts).toMatchObject([{ outcome: "connect_failure" }, { outcome: "ok" }]);
-		expect(opened.attempts?.[0]?.ms).toBeGreaterThan(350);
+		expect(opened.attempts?.[0]?.ms).toBeGreaterThan(250);
 		await gateway.expectQuiet();
 
 		const alone = await start([`ws://127.0.0.1:${port}`], "retries: { attempts: 1 }");

@@ -2,12 +2,20 @@
 import { describe, expect, test } from "vitest";
 import { temporaryFiles } from "../harness/certs.ts";
 import { startCli } from "../harness/child.ts";
-import { OPCODE } from "../harness/frames.ts";
+import { OPCODE, parseFrames } from "../harness/frames.ts";
 import { accepts, dedent, startTestGateway } from "../harness/gateway.ts";
-import { until } from "../harness/poll.ts";
+import { until, within } from "../harness/poll.ts";
 import { freePort } from "../harness/ports.ts";
-import { accepting, echoingFrames, silent, startRawBackend } from "../harness/raw-backend.ts";
+import {
+	accepting,
+	echoingFrames,
+	readRequest,
+	silent,
+	startRawBackend,
+	switchingProtocols,
+} from "../harness/raw-backend.ts";
 import { connectRaw, openRaw } from "../harness/raw-client.ts";
+import { startWsBackend } from "../harness/ws-backend.ts";
 
 async function runGateway(shutdown: string) {
 	const backend = await startRawBackend(echoingFrames());
@@ -52,8 +60,7 @@ describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
 		for (const client of clients) client.end();
 		expect(await child.exit()).toEqual({ code: 0, signal: null });
 		for (const peer of backend.connections) {
-			const text = peer.after.toString("latin1");
-			expect(text.length).toBeGreaterThan(0);
+			expect(parseFrames(peer.after).map(({ opcode, closeCode }) => closeCode ?? opcode)).toEqual([OPCODE.text, 1001]);
 		}
 		child.out.assertPaired();
 		const closes = child.out.of("ws.close");
@@ -180,5 +187,68 @@ test("a handshake under way when the stop comes is answered, not cut", async () 
 	expect(await client.readBody(head)).toMatch(/^[A-Z_]+: .+/);
 	client.end();
 	await stopped;
+	await gateway.expectQuiet();
+});
+
+test("a handshake that succeeds while the gateway stops is refused, or closed with 1012: it never holds the stop", async () => {
+	const backend = await startRawBackend(async (peer) => {
+		const request = await readRequest(peer);
+		await new Promise((resolve) => setTimeout(resolve, 400));
+		peer.write(switchingProtocols(request));
+		peer.socket.on("end", () => peer.end());
+	});
+	const gateway = await startTestGateway(`
+		listeners: [{ address: "127.0.0.1:0" }]
+		upstreams: { app: { endpoints: ["${backend.url}"] } }
+		routes: [{ match: { path_prefix: / }, upstream: app }]
+		shutdown: { drain: { timeout: 5s, spread: 0s } }
+	`);
+	const client = await connectRaw({ port: gateway.port });
+	client.write(client.handshakeHead());
+	await backend.connection();
+	const stopped = gateway.stop();
+	const head = await client.readHead();
+	if (head.status === 101) {
+		expect((await client.readFrame()).closeCode).toBe(1012);
+		client.sendClose(1012);
+	} else {
+		expect([head.status, await client.readBody(head)]).toEqual([503, expect.stringMatching(/^SHUTTING_DOWN: /)]);
+	}
+	client.end();
+	await within(stopped, { timeout: 3_000, what: "the stop" });
+	await gateway.expectQuiet();
+});
+
+test("a plain HTTP request under way when the stop comes gets its whole answer", async () => {
+	const backend = await startWsBackend({
+		onRequest: (_, response) => {
+			response.write("first half, ");
+			setTimeout(() => response.end("second half"), 400);
+		},
+	});
+	const gateway = await startTestGateway(`
+		listeners: [{ address: "127.0.0.1:0" }]
+		upstreams: { app: { endpoints: ["${backend.url}"] } }
+		routes: [{ match: { path_prefix: / }, upstream: app }]
+		shutdown: { drain: { timeout: 5s, spread: 0s } }
+	`);
+	const answer = await fetch(gateway.url("/", "http"));
+	const stopped = gateway.stop();
+	expect(await answer.text()).toBe("first half, second half");
+	await within(stopped, { timeout: 3_000, what: "the stop" });
+	await gateway.expectQuiet();
+});
+
+test("a plain HTTP request that never ends does not hold the stop longer than drain.timeout", async () => {
+	const backend = await startWsBackend({ onRequest: (_, response) => void response.write("x") });
+	const gateway = await startTestGateway(`
+		listeners: [{ address: "127.0.0.1:0" }]
+		upstreams: { app: { endpoints: ["${backend.url}"] } }
+		routes: [{ match: { path_prefix: / }, upstream: app }]
+		shutdown: { drain: { timeout: 500ms, spread: 0s } }
+	`);
+	const answer = await fetch(gateway.url("/", "http"));
+	await within(gateway.stop(), { timeout: 3_000, what: "the stop" });
+	await expect(answer.text()).rejects.toThrow();
 	await gateway.expectQuiet();
 });

@@ -1,13 +1,13 @@
 /** Subprotocols: routes can be told apart by them, and the backend's pick reaches the client. */
 import { expect, test } from "vitest";
 import { startTestGateway } from "../harness/gateway.ts";
-import { accepting, startRawBackend } from "../harness/raw-backend.ts";
+import { acceptingPolitely, startRawBackend } from "../harness/raw-backend.ts";
 import { connectRaw, openRaw } from "../harness/raw-client.ts";
 import { expectRejection } from "../harness/rejections.ts";
 
 async function start() {
-	const one = await startRawBackend(accepting({ subprotocol: "chat.v1" }));
-	const two = await startRawBackend(accepting({ subprotocol: "chat.v2" }));
+	const one = await startRawBackend(acceptingPolitely({ subprotocol: "chat.v1" }));
+	const two = await startRawBackend(acceptingPolitely({ subprotocol: "chat.v2" }));
 	const gateway = await startTestGateway(`
 		listeners: [{ address: "127.0.0.1:0" }]
 		upstreams:
@@ -62,7 +62,7 @@ test("no subprotocol, or one that no route wants, is answered 404 with what to d
 });
 
 test("a backend that picks none gives the client a 101 without the header", async () => {
-	const backend = await startRawBackend(accepting());
+	const backend = await startRawBackend(acceptingPolitely());
 	const gateway = await startTestGateway(`
 		listeners: [{ address: "127.0.0.1:0" }]
 		upstreams: { app: { endpoints: ["${backend.url}"] } }

@@ -1,14 +1,14 @@
 /** Times: idle, ping, lifetime, and slow request heads. */
 import { expect, test } from "vitest";
-import { OPCODE } from "../harness/frames.ts";
+import { OPCODE, parseFrames } from "../harness/frames.ts";
 import { startTestGateway } from "../harness/gateway.ts";
 import { until } from "../harness/poll.ts";
-import { accepting, type BackendPeer, type Script, startRawBackend } from "../harness/raw-backend.ts";
+import { acceptingPolitely, type BackendPeer, type Script, startRawBackend } from "../harness/raw-backend.ts";
 import { connectRaw, openRaw, type RawClient } from "../harness/raw-client.ts";
 import { startWsBackend } from "../harness/ws-backend.ts";
 import { openWs } from "../harness/ws-client.ts";
 
-async function open(route: string, script: Script = accepting()) {
+async function open(route: string, script: Script = acceptingPolitely()) {
 	const backend = await startRawBackend(script);
 	const gateway = await startTestGateway(`
 		listeners: [{ address: "127.0.0.1:0" }]
@@ -81,21 +81,18 @@ test("a lifetime ends a busy connection too", async () => {
 });
 
 test("the gateway's pings do not keep an idle connection open", async () => {
-	const { backend, gateway } = await (async () => {
-		const backend = await startWsBackend();
-		const gateway = await startTestGateway(`
-			listeners: [{ address: "127.0.0.1:0" }]
-			upstreams: { app: { endpoints: ["${backend.url}"] } }
-			routes: [{ match: { path_prefix: / }, upstream: app, timeouts: { idle: 700ms }, ping: { interval: 100ms, timeout: 5s } }]
-		`);
-		return { backend, gateway };
-	})();
+	const backend = await startWsBackend();
+	const gateway = await startTestGateway(`
+		listeners: [{ address: "127.0.0.1:0" }]
+		upstreams: { app: { endpoints: ["${backend.url}"] } }
+		routes: [{ match: { path_prefix: / }, upstream: app, timeouts: { idle: 700ms }, ping: { interval: 100ms, timeout: 5s } }]
+	`);
 	const client = await openWs(gateway.url());
 	let pings = 0;
 	client.socket.on("ping", () => pings++);
 	expect((await client.waitClosed()).code).toBe(1001);
-	expect(pings).toBeGreaterThan(1);
-	expect(backend.sockets).toHaveLength(1);
+	// One for each interval of silence, however long a Pong may take.
+	expect(pings).toBeGreaterThan(2);
 	expect(await gateway.waitForLog("ws.close")).toMatchObject({ termination: "idle_timeout" });
 	await gateway.expectQuiet();
 });
@@ -135,23 +132,12 @@ test("answered pings keep both sides alive, and neither sees the pong to a ping 
 	await until(() => answered >= 12, { what: "twelve answered pings" });
 	expect(gateway.handle.connectionCount()).toBe(1);
 	// A peer's own ping and pong still pass from end to end; pongs to the gateway's pings never do.
-	const opcodes = (bytes: Buffer): number[] => [...new Set(everyOpcode(bytes))];
+	const opcodes = (bytes: Buffer) => [...new Set(parseFrames(bytes).map(({ opcode }) => opcode))];
 	expect(opcodes(server.after)).toEqual([OPCODE.ping]);
 	expect(opcodes(client.all.subarray(client.all.indexOf("\r\n\r\n") + 4))).toEqual([OPCODE.ping]);
 	client.reset();
 	await gateway.expectQuiet();
 });
-
-/** Opcodes of small frames. */
-function everyOpcode(bytes: Buffer): number[] {
-	const found: number[] = [];
-	for (let at = 0; at + 1 < bytes.length; ) {
-		const second = bytes[at + 1] as number;
-		found.push((bytes[at] as number) & 0x0f);
-		at += 2 + (second & 0x7f) + (second & 0x80 ? 4 : 0);
-	}
-	return found;
-}
 
 test("an unsolicited pong of a client reaches the backend", async () => {
 	const { gateway, client, server } = await open("ping: { interval: 10s, timeout: 10s }");

@@ -1,5 +1,4 @@
 /** Whether one `match` takes everything that another could. In doubt it does not: a false warning is worse than none. */
-import { isDeepStrictEqual } from "node:util";
 import { blockList, cidr, listHas } from "../../options.ts";
 import { plainPath, plainPrefix, startsWithSegments } from "../../routing/paths.ts";
 import { isMap, type RawMap } from "../values-at.ts";
@@ -71,8 +70,16 @@ function fieldsCover(earlier: unknown, later: unknown, spell: (name: string) => 
 	return Object.entries(earlier).every(([name, value]) => {
 		const other = asked.get(spell(name));
 		if (other === undefined) return false;
-		if (isDeepStrictEqual(value, other)) return true;
+		if (sameTest(value, other)) return true;
 		// A value and a pattern both need the field to be there.
 		return isMap(value) && value.present === true && !(isMap(other) && other.present === false);
 	});
+}
+
+/** The forms of a header's or parameter's test: a value, `{ regex }` or `{ present }`. */
+function sameTest(a: unknown, b: unknown): boolean {
+	if (!isMap(a) || !isMap(b)) return typeof a === "string" && a === b;
+	return (
+		(typeof a.regex === "string" || typeof a.present === "boolean") && a.regex === b.regex && a.present === b.present
+	);
 }

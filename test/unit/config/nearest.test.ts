@@ -21,5 +21,5 @@ it("suggests nothing when no known word is close", () => {
 });
 
 it("prefers the closest of several", () => {
-	expect(didYouMean("chatt", ["chart", "chat"])).toBe(', did you mean "chat"?');
+	expect(didYouMean("timeoutss", ["timeout", "timeouts"])).toBe(', did you mean "timeouts"?');
 });

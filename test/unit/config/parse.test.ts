@@ -39,8 +39,21 @@ describe("YAML mistakes", () => {
 		expect(lines("__proto__: 1\n")).toEqual(["f:1:1: __proto__ cannot be a key"]);
 	});
 
-	it("refuses a structure that is nested without end", () => {
-		expect(lines("[".repeat(50_000))).toHaveLength(1);
+	it.each([
+		["lists", "[".repeat(50_000)],
+		["maps", `a: ${"{a: ".repeat(50_000)}`],
+		["block lists", `a:\n${"- ".repeat(50_000)}`],
+		["complex keys", "? ".repeat(50_000)],
+		["block maps", Array.from({ length: 5_000 }, (_, depth) => `${" ".repeat(depth)}a:`).join("\n")],
+	])("refuses %s that are nested without end", (_, text) => {
+		const found = lines(text);
+		expect(found).toHaveLength(1);
+		expect(found[0]).toMatch(/^f:\d+:\d+: the YAML is nested too deeply$/);
+	});
+
+	it("reads what is nested as deep as it lets through", () => {
+		const deep = `${"- ".repeat(99)}${"[".repeat(199)}${"]".repeat(199)}\n`;
+		expect(lines(deep)).toEqual([]);
 	});
 });
 

@@ -52,7 +52,10 @@ describe("the frame meter", () => {
 	});
 
 	test("keeps the first Close when a peer sends several", () => {
-		const meter = scanned(frame(OPCODE.close, closePayload(1000, "one")), frame(OPCODE.close, closePayload(1001, "two")));
+		const meter = scanned(
+			frame(OPCODE.close, closePayload(1000, "one")),
+			frame(OPCODE.close, closePayload(1001, "two")),
+		);
 		expect(meter.closeCode).toBe(1000);
 		expect(meter.closeReason).toBe("one");
 		expect(meter.close).toBe(2);

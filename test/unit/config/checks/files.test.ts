@@ -82,3 +82,9 @@ it("nothing of a key's content is in a message", async () => {
 	expect(found).toContain("there is no private key");
 	expect(found).not.toContain("c2VjcmV0");
 });
+
+it("a client certificate without its key is reported at the certificate", async () => {
+	const { file } = await folder();
+	const found = problemLines(text("a.pem", "a.key").replace("ca: a.pem", "cert: a.pem"), {}, file);
+	expect(found).toEqual(["6:66: upstreams.chat.tls.cert: cert is no use without key"]);
+});

@@ -1,0 +1,15 @@
+/** What every command is given and gives back. */
+
+/** What a command may touch besides its own work. */
+export interface CommandIo {
+	stdout(text: string): void;
+	stderr(text: string): void;
+	readonly env: Readonly<Record<string, string | undefined>>;
+	readonly cwd: string;
+}
+
+/** Takes the arguments after its name; resolves with the exit code. */
+export type Command = (argv: string[], io: CommandIo) => Promise<number>;
+
+/** Bad arguments. */
+export const EXIT_USAGE = 2;
