@@ -1,18 +1,20 @@
 /** The composition root of one gateway process: makes every part, joins them, and takes them down in order. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { healthRoutes } from "./admin/health.ts";
-import { metricsRoute } from "./admin/metrics.ts";
-import { startAdmin } from "./admin/server.ts";
+import { AdminPort } from "./admin-port.ts";
+import type { Loaded } from "./config/load.ts";
 import type { GatewayConfig } from "./config/schema.ts";
+import { type WatchedFiles, watchFiles } from "./config/watch.ts";
 import { Connections } from "./gateway/connections.ts";
+import { Drains } from "./gateway/drains.ts";
 import { GatewayEvents } from "./gateway/events.ts";
 import { Forwarders } from "./gateway/forwarders.ts";
 import type { Gateway } from "./gateway/gateway.ts";
-import { shutDown } from "./gateway/shutdown.ts";
-import { compileSnapshot } from "./gateway/snapshot.ts";
+import { ShutDown } from "./gateway/shutdown.ts";
+import { compileSnapshot, type Snapshot } from "./gateway/snapshot.ts";
 import { gatewaySource } from "./metrics-source.ts";
-import { Listener } from "./server/listener.ts";
+import { Reloader, type ReloadResult, type ReloadTrigger } from "./reload.ts";
+import { Listeners } from "./server/listeners.ts";
 import { LogSink } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
 import { TimerWheel } from "./tunnel/wheel.ts";
@@ -25,6 +27,8 @@ export interface GatewayHandle {
 	readonly adminPort: number | undefined;
 	/** Tunnels open now. */
 	connectionCount(): number;
+	/** Reads the configuration anew. Without {@link GatewayOptions.source} there is nothing to read. */
+	reload(trigger: ReloadTrigger): Promise<ReloadResult>;
 	/**
 	 * Stops as SIGTERM does: not ready, `shutdown.delay`, no new connections, drain. Resolves when all is closed.
 	 * `immediately` cuts everything off, also when a stop is under way.
@@ -32,8 +36,18 @@ export interface GatewayHandle {
 	stop(options?: { immediately?: boolean }): Promise<void>;
 }
 
+/** Where the configuration comes from, for reloads. */
+export interface ConfigSource {
+	/** The configuration file's absolute path. */
+	readonly file: string;
+	/** Reads it anew. */
+	load(): Loaded;
+}
+
 export interface GatewayOptions {
 	readonly config: GatewayConfig;
+	/** With it, the gateway reloads when a file changes, and when it is told to. */
+	readonly source?: ConfigSource | undefined;
 	/** Takes the log lines instead of stdout. */
 	readonly write?: (line: string) => void;
 }
@@ -42,75 +56,96 @@ export interface GatewayOptions {
  * Starts a gateway.
  * @throws ListenError when an address cannot be had; Error when a certificate or key cannot be used
  */
-export async function startGateway({ config, write }: GatewayOptions): Promise<GatewayHandle> {
+export async function startGateway({ config, source, write }: GatewayOptions): Promise<GatewayHandle> {
 	const clock = () => performance.now();
 	const random = Math.random;
 	const events = new GatewayEvents();
 	const log = new LogSink({ level: config.log.level, format: config.log.format, ...(write && { write }) });
 	events.add(log);
 	const states = new UpstreamStates(clock);
+	const compile = (next: GatewayConfig): Snapshot =>
+		compileSnapshot(next, { states, random, stickySecret: stickySecret(), readFile: readFileSync });
 	const gateway: Gateway = {
-		snapshot: compileSnapshot(config, { states, random, stickySecret: stickySecret(), readFile: readFileSync }),
+		snapshot: compile(config),
 		stopping: false,
 		connections: new Connections(events, clock),
 		handshakes: new Set(),
+		drains: new Drains(events, random),
 		events,
 		wheel: new TimerWheel(clock),
 		forwarders: new Forwarders(),
 		clock,
 		random,
 	};
-	const listeners: Listener[] = [];
+	const listeners = new Listeners(gateway);
 	const metrics = new Metrics({ source: gatewaySource(gateway, listeners) });
 	events.add(metrics);
 	let ready = false;
-	let admin: Awaited<ReturnType<typeof startAdmin>> | undefined;
+	let watched: WatchedFiles | undefined;
+
+	const reloader = new Reloader(
+		{
+			gateway,
+			listeners,
+			load: () => source?.load() ?? { config: gateway.snapshot.config, problems: [], files: [] },
+			compile,
+			applied: async (snapshot) => {
+				states.prune(snapshot.upstreams.values());
+				log.configure(snapshot.config.log);
+				await admin.configure(snapshot.config.admin);
+			},
+		},
+		source?.load().files ?? [],
+	);
+	const reload = async (trigger: ReloadTrigger): Promise<ReloadResult> => {
+		const result = await reloader.reload(trigger);
+		if (source) watched?.set([source.file, ...reloader.files]);
+		return result;
+	};
+	const admin = new AdminPort({ gateway, metrics, isReady: () => ready, reload });
 
 	const close = async (): Promise<void> => {
 		ready = false;
-		for (const listener of listeners) listener.destroy();
+		watched?.stop();
+		listeners.destroy();
 		gateway.forwarders.close();
 		metrics.stop();
-		await admin?.close();
+		await admin.close();
 		await log.stop();
 	};
 
 	try {
-		for (const listener of config.listeners) listeners.push(await Listener.open(listener, gateway));
-		if (config.admin) {
-			admin = await startAdmin({
-				...config.admin,
-				routes: [...healthRoutes(() => readiness(ready)), metricsRoute(metrics)],
-				onError: (error, where) => events.notice("error", "internal.error", { message: error.message, where }),
-			});
-		}
+		await (await listeners.prepare(config.listeners)).commit();
+		await admin.configure(config.admin);
 	} catch (error) {
 		await close();
 		throw error;
 	}
+	if (source) {
+		watched = watchFiles(() => void reload("file"));
+		watched.set([source.file, ...reloader.files]);
+	}
 	ready = true;
 
+	let stopping: ShutDown | undefined;
 	let stopped: Promise<void> | undefined;
-	let cut: () => void = () => undefined;
 	return {
-		ports: Object.fromEntries(listeners.map(({ name, port }) => [name, port])),
-		adminPort: typeof admin?.address === "object" ? admin.address.port : undefined,
+		get ports() {
+			return Object.fromEntries([...listeners.list()].map(({ name, port }) => [name, port]));
+		},
+		get adminPort() {
+			return admin.port;
+		},
 		connectionCount: () => gateway.connections.size,
+		reload,
 		stop: ({ immediately = false } = {}) => {
-			if (!stopped) {
-				ready = false;
-				const stopping = shutDown(gateway, listeners, config.shutdown);
-				cut = stopping.cut;
-				stopped = stopping.done.then(close);
-			}
-			if (immediately) cut();
+			ready = false;
+			stopping ??= new ShutDown(gateway, listeners);
+			if (immediately) stopping.cut();
+			stopped ??= stopping.done.then(close);
 			return stopped;
 		},
 	};
-}
-
-function readiness(ready: boolean): { ready: boolean; reason?: string } {
-	return ready ? { ready } : { ready, reason: "the gateway is starting or shutting down" };
 }
 
 /**

@@ -1,10 +1,10 @@
 /** What a scrape reads of the gateway. */
 import type { Gateway } from "./gateway/gateway.ts";
-import type { Listener } from "./server/listener.ts";
+import type { Listeners } from "./server/listeners.ts";
 import type { ActiveConnections, CertificateFacts, EndpointFacts, MetricsSource } from "./telemetry/source.ts";
 
 /** Joins the gateway's state to the metrics; nothing is read before a scrape. */
-export function gatewaySource(gateway: Gateway, listeners: readonly Listener[]): MetricsSource {
+export function gatewaySource(gateway: Gateway, listeners: Listeners): MetricsSource {
 	return {
 		connections: () => active(gateway),
 		traffic: () => gateway.connections.traffic.totals(gateway.connections.list()),
@@ -43,8 +43,8 @@ function* endpoints(gateway: Gateway): Iterable<EndpointFacts> {
 	}
 }
 
-function* certificates(listeners: readonly Listener[]): Iterable<CertificateFacts> {
-	for (const { name, certificates } of listeners) {
+function* certificates(listeners: Listeners): Iterable<CertificateFacts> {
+	for (const { name, certificates } of listeners.list()) {
 		for (const { names, expiresAt } of certificates?.served ?? []) {
 			for (const serverName of names) yield { listener: name, serverName, expiresAt };
 		}

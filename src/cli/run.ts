@@ -1,11 +1,11 @@
 /** `clawgate run`: the gateway itself. Exit 0 after a drain, 1 for a bad configuration, 2 for bad arguments. */
-import { isAbsolute, relative, resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { startGateway } from "../app.ts";
+import { type ConfigSource, type GatewayHandle, startGateway } from "../app.ts";
 import { readConfig } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
-import { type Command, EXIT_USAGE } from "./command.ts";
+import { type Command, type CommandIo, EXIT_USAGE } from "./command.ts";
 import { announceDemo, startDemoBackends } from "./demo.ts";
 
 const DEFAULT_CONFIG = "routes.yaml";
@@ -31,15 +31,16 @@ export const run: Command = async (argv, io) => {
 		return 0;
 	}
 	const file = values.config ?? (values.demo ? demoConfig(io.cwd) : DEFAULT_CONFIG);
-	const { config, problems } = readConfig(isAbsolute(file) ? file : resolve(io.cwd, file), io.env);
-	for (const problem of problems) io.stderr(`${formatProblem({ ...problem, file })}\n`);
+	const source = configSource(file, io);
+	const { config, problems } = source.load();
+	for (const problem of problems) io.stderr(`${formatProblem(problem)}\n`);
 	if (!config) return EXIT_BAD_CONFIG;
 
 	const stopBackends = values.demo ? await startDemoBackends(io) : undefined;
 	if (values.demo && !stopBackends) return EXIT_BAD_CONFIG;
-	let gateway: Awaited<ReturnType<typeof startGateway>>;
+	let gateway: GatewayHandle;
 	try {
-		gateway = await startGateway({ config });
+		gateway = await startGateway({ config, source });
 	} catch (error) {
 		io.stderr(`clawgate: ${(error as Error).message}\n`);
 		await stopBackends?.();
@@ -51,8 +52,21 @@ export const run: Command = async (argv, io) => {
 	return 0;
 };
 
-/** Waits for SIGTERM or SIGINT and for the drain after it; a second signal cuts the drain off. */
-async function signalled(gateway: { stop(options?: { immediately?: boolean }): Promise<void> }): Promise<void> {
+/** Reads the file each time; problems name it as the operator did. */
+function configSource(file: string, { cwd, env }: CommandIo): ConfigSource {
+	const absolute = resolve(cwd, file);
+	return {
+		file: absolute,
+		load: () => {
+			const loaded = readConfig(absolute, env);
+			return { ...loaded, problems: loaded.problems.map((problem) => ({ ...problem, file })) };
+		},
+	};
+}
+
+/** SIGHUP reloads. Waits for SIGTERM or SIGINT and for the drain after it; a second signal cuts the drain off. */
+async function signalled(gateway: GatewayHandle): Promise<void> {
+	process.on("SIGHUP", () => void gateway.reload("signal"));
 	await new Promise<void>((resolve, reject) => {
 		let asked = false;
 		const onSignal = (): void => {
@@ -76,5 +90,6 @@ const HELP = `Usage: clawgate run [-c FILE] [--demo]
   -c, --config FILE  the configuration (default: ${DEFAULT_CONFIG})
   --demo             start two sample chat servers and the configuration that stands before them
 
+The file is read again when it changes and on SIGHUP; a file with mistakes changes nothing.
 SIGTERM and SIGINT drain: no new connections, every open one is told to come back, exit 0. A second one ends at once.
 `;

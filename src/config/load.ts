@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { CHECKS } from "./checks/index.ts";
 import { defaultName } from "./checks/names.ts";
 import { withDefaults } from "./defaults.ts";
-import { makeFilesAbsolute, readText } from "./files.ts";
+import { filesIn, makeFilesAbsolute, readText } from "./files.ts";
 import { checkSchema } from "./issues.ts";
 import { parseYaml, type Source } from "./parse.ts";
 import { hasErrors, type Problem, sortProblems } from "./problem.ts";
@@ -17,6 +17,8 @@ export interface Loaded {
 	readonly config?: GatewayConfig;
 	/** In the order of the file. */
 	readonly problems: readonly Problem[];
+	/** Absolute paths of the files that it names, as far as they could be found out. */
+	readonly files: readonly string[];
 }
 
 /**
@@ -26,13 +28,14 @@ export interface Loaded {
  */
 export function loadConfig(text: string, file: string, environment: Environment): Loaded {
 	const { data, source, problems } = parseYaml(text, file, environment);
-	if (data === undefined) return { problems: sortProblems(problems) };
+	if (data === undefined) return { problems: sortProblems(problems), files: [] };
 	const folder = dirname(resolve(file));
 	makeFilesAbsolute(data, folder);
+	const files = filesIn(data).map(({ value }) => value);
 	const checked = checkSchema(configSchema, data, source);
 	const found = [...problems, ...checked.problems, ...CHECKS.flatMap((check) => check({ data, source, folder }))];
-	if (hasErrors(found) || !checked.value) return { problems: sortProblems(found) };
-	return complete(checked.value, data as z.input<typeof configSchema>, source, found);
+	if (hasErrors(found) || !checked.value) return { problems: sortProblems(found), files };
+	return { ...complete(checked.value, data as z.input<typeof configSchema>, source, found), files };
 }
 
 /** Reads a configuration file; one that cannot be read is a problem too. */
@@ -40,7 +43,7 @@ export function readConfig(file: string, environment: Environment): Loaded {
 	const { text, trouble } = readText(file) as { text?: string; trouble?: string };
 	if (text !== undefined) return loadConfig(text, file, environment);
 	const message = `cannot read the configuration: ${trouble}`;
-	return { problems: [{ file, line: 1, col: 1, path: "", message, severity: "error" }] };
+	return { problems: [{ file, line: 1, col: 1, path: "", message, severity: "error" }], files: [] };
 }
 
 /** Names the nameless and merges `defaults` into each route; only now do an option's own defaults count. */
@@ -49,7 +52,7 @@ function complete(
 	data: z.input<typeof configSchema>,
 	source: Source,
 	found: readonly Problem[],
-): Loaded {
+): Omit<Loaded, "files"> {
 	const routes: RouteConfig[] = [];
 	const problems = [...found];
 	for (const [index, route] of data.routes.entries()) {

@@ -38,7 +38,7 @@ export class BackendAgent extends Agent {
 		const done = callback as (error: Error | null, stream?: Duplex) => void;
 		const cancel = openSocket(dialling, (error, socket) => {
 			dialling.cancel = undefined;
-			// A FIN from the backend must take an idle connection out of the pool.
+			// As http.Agent expects of its connections: a FIN takes an idle one out of the pool.
 			if (socket !== undefined) socket.allowHalfOpen = false;
 			done(error ?? null, socket);
 		});

@@ -21,7 +21,7 @@ export class Drain {
 	/** Resolves when every one of them has ended. */
 	readonly done: Promise<void>;
 
-	readonly #waiting: Connection[];
+	#waiting: Connection[];
 	readonly #options: DrainOptions;
 	readonly #startedAt = performance.now();
 	#sent = 0;
@@ -72,6 +72,7 @@ export class Drain {
 	#end(): void {
 		clearTimeout(this.#timer);
 		for (const connection of this.#waiting) connection.draining = false;
+		this.#waiting = [];
 		this.#finish();
 	}
 }

@@ -63,9 +63,6 @@ export function outgoingHeaders(
 		headers["transfer-encoding"] = "chunked";
 	} else if (body) {
 		headers["content-length"] = String(request.headers["content-length"]);
-	} else if (!isSafe(request.method)) {
-		// Without it Node would announce chunks for a POST that has none.
-		headers["content-length"] = "0";
 	}
 	return headers;
 }

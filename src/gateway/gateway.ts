@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import type { TimerWheel } from "../tunnel/wheel.ts";
 import type { Connections } from "./connections.ts";
+import type { Drains } from "./drains.ts";
 import type { GatewayEvents } from "./events.ts";
 import type { Forwarders } from "./forwarders.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -14,6 +15,7 @@ export interface Gateway {
 	readonly connections: Connections;
 	/** Clients whose handshake is under way. */
 	readonly handshakes: Set<Socket>;
+	readonly drains: Drains;
 	readonly events: GatewayEvents;
 	readonly wheel: TimerWheel;
 	readonly forwarders: Forwarders;

@@ -1,6 +1,4 @@
 /** The end of a gateway process: a delay for load balancers, no new connections, a drain (DESIGN §6). */
-import type { GatewayConfig } from "../config/schema.ts";
-import { Drain } from "./drain.ts";
 import type { Gateway } from "./gateway.ts";
 
 /** What stops accepting. */
@@ -8,68 +6,64 @@ export interface Stoppable {
 	stopAccepting(): void;
 }
 
-export interface ShutDown {
+export class ShutDown {
 	/** Resolves when no connection is left. */
 	readonly done: Promise<void>;
+	readonly #gateway: Gateway;
+	#isCut = false;
+	#endDelay: () => void = () => undefined;
+
+	/** Starts at once, by the `shutdown` section of the configuration that runs. */
+	constructor(gateway: Gateway, listeners: Stoppable) {
+		this.#gateway = gateway;
+		this.done = this.#run(listeners);
+	}
+
 	/** Ends every wait now and cuts off what is open. */
-	cut(): void;
-}
+	cut(): void {
+		this.#isCut = true;
+		this.#endDelay();
+		this.#cutOff();
+	}
 
-export function shutDown(
-	gateway: Gateway,
-	listeners: readonly Stoppable[],
-	{ delay, drain: policy }: GatewayConfig["shutdown"],
-): ShutDown {
-	let drain: Drain | undefined;
-	let isCut = false;
-	let endDelay: () => void = () => undefined;
-
-	const cutOff = (): void => {
-		for (const socket of gateway.handshakes) socket.destroy();
-		drain?.cut();
-	};
-
-	const run = async (): Promise<void> => {
-		if (delay > 0 && !isCut)
-			await new Promise<void>((resolve) => {
-				const timer = setTimeout(resolve, delay);
-				endDelay = () => {
-					clearTimeout(timer);
-					resolve();
-				};
-			});
-		gateway.stopping = true;
-		for (const listener of listeners) listener.stopAccepting();
-		const { connections, events } = gateway;
-		drain = new Drain(connections.list(), {
-			spread: policy.spread,
-			timeout: policy.timeout,
-			closeCode: policy.close_code,
-			reason: policy.reason,
+	async #run(listeners: Stoppable): Promise<void> {
+		const { connections, drains, snapshot } = this.#gateway;
+		const { delay, drain: policy } = snapshot.config.shutdown;
+		await this.#delay(delay);
+		this.#gateway.stopping = true;
+		listeners.stopAccepting();
+		const drain = drains.start({
+			target: "gateway",
+			connections: connections.list(),
+			policy,
 			termination: "shutdown",
-			random: gateway.random,
+			takesOver: true,
 		});
-		const startedAt = gateway.clock();
-		events.notice("info", "drain.start", { connections: drain.total, spread_ms: policy.spread });
-		if (isCut) cutOff();
+		if (this.#isCut) this.#cutOff();
 		await drain.done;
-		// A handshake that was under way may have opened a tunnel meanwhile: it gets the rest of the time, cut short.
+		// A handshake that was under way may have opened a tunnel meanwhile: it is told at once.
 		for (const connection of connections.list()) {
 			connection.tunnel?.close({ code: policy.close_code, reason: policy.reason, termination: "shutdown" });
 		}
-		if (isCut) for (const connection of connections.list()) connection.tunnel?.destroy("shutdown");
+		if (this.#isCut) this.#cutOff();
 		await connections.empty();
-		events.notice("info", "drain.end", { duration_ms: Math.round(gateway.clock() - startedAt) });
-	};
+	}
 
-	const done = run();
-	return {
-		done,
-		cut: () => {
-			isCut = true;
-			endDelay();
-			cutOff();
-			for (const connection of gateway.connections.list()) connection.tunnel?.destroy("shutdown");
-		},
-	};
+	#cutOff(): void {
+		const { handshakes, drains, connections } = this.#gateway;
+		for (const socket of handshakes) socket.destroy();
+		drains.cut();
+		for (const connection of connections.list()) connection.tunnel?.destroy("shutdown");
+	}
+
+	async #delay(milliseconds: number): Promise<void> {
+		if (milliseconds === 0 || this.#isCut) return;
+		await new Promise<void>((resolve) => {
+			const timer = setTimeout(resolve, milliseconds);
+			this.#endDelay = () => {
+				clearTimeout(timer);
+				resolve();
+			};
+		});
+	}
 }

@@ -1,8 +1,10 @@
 /** One listener: the HTTP or HTTPS server that accepts connections and hands requests to the gateway. */
 import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
-import { createServer as createTlsServer } from "node:https";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { SecureContext } from "node:tls";
+import { isDeepStrictEqual } from "node:util";
 import type { ListenerConfig } from "../config/schema.ts";
 import { GatewayError } from "../errors.ts";
 import { accept } from "../gateway/accept.ts";
@@ -11,39 +13,65 @@ import { handleHttp } from "../gateway/http.ts";
 import { refuseUnread } from "../gateway/unread.ts";
 import { wantsWebSocket } from "../protocol/handshake.ts";
 import { listen } from "../protocol/listen.ts";
-import { type Certificates, loadCertificates } from "./tls.ts";
+import type { Certificates } from "./tls.ts";
 
 /** TCP keep-alive probes start after this time of silence; they find a dead peer where Pings are off. */
 const KEEP_ALIVE_DELAY_MS = 60_000;
 /** How long an idle plain HTTP connection is kept: longer than the polling pause of common clients. */
 const HTTP_KEEP_ALIVE_MS = 65_000;
-/** The longest and shortest pause between looks for requests whose head is late. */
-const CHECK_INTERVAL_MS = { most: 1_000, least: 50 };
+/** Pause between looks for requests whose head is late. */
+const CHECK_INTERVAL_MS = 250;
 
 export class Listener {
-	readonly name: string;
-	readonly certificates: Certificates | undefined;
+	/** Resolves when it accepts no more and every connection of it, tunnels included, has ended. */
+	readonly drained: Promise<void>;
 	readonly #server: Server;
+	#config: ListenerConfig;
+	#certificates: Certificates | undefined;
 	/** How many plain HTTP answers are under way on a socket. */
 	readonly #answering = new WeakMap<Socket, number>();
 
-	private constructor(name: string, server: Server, certificates: Certificates | undefined) {
-		this.name = name;
-		this.#server = server;
-		this.certificates = certificates;
+	private constructor(config: ListenerConfig, certificates: Certificates | undefined) {
+		this.#config = config;
+		this.#certificates = certificates;
+		this.#server = makeServer(config, (serverName) => this.#certificates?.contextFor(serverName));
+		this.drained = new Promise((resolve) => this.#server.once("close", resolve));
+		this.#configure();
 	}
 
 	/**
 	 * Opens a listener.
-	 * @throws ListenError when the address cannot be had; Error when a certificate cannot be used
+	 * @throws ListenError when the address cannot be had
 	 */
-	static async open(config: ListenerConfig, gateway: Gateway): Promise<Listener> {
-		const certificates = config.tls ? await loadCertificates(config.tls) : undefined;
-		const server = makeServer(config, certificates);
-		const listener = new Listener(config.name, server, certificates);
+	static async open(
+		config: ListenerConfig,
+		certificates: Certificates | undefined,
+		gateway: Gateway,
+	): Promise<Listener> {
+		const listener = new Listener(config, certificates);
 		listener.#wire(gateway);
-		await listen(server, config.address, `listeners.${config.name}.address`);
+		await listen(listener.#server, config.address, `listeners.${config.name}.address`);
 		return listener;
+	}
+
+	get name(): string {
+		return this.#config.name;
+	}
+
+	get certificates(): Certificates | undefined {
+		return this.#certificates;
+	}
+
+	/** Whether {@link update} can take this over; otherwise the address has to be closed and opened again. */
+	canBecome(config: ListenerConfig): boolean {
+		return isDeepStrictEqual(fixedSettings(config), fixedSettings(this.#config));
+	}
+
+	/** New settings and certificates for connections to come; those that are open notice nothing. */
+	update(config: ListenerConfig, certificates: Certificates | undefined): void {
+		this.#config = config;
+		this.#certificates = certificates;
+		this.#configure();
 	}
 
 	/** The bound port; 0 for a unix socket. */
@@ -64,8 +92,20 @@ export class Listener {
 		this.#server.closeAllConnections();
 	}
 
+	/** What can change while the socket is open. */
+	#configure(): void {
+		const server = this.#server;
+		const { timeouts, max_header_size, max_connections, tls } = this.#config;
+		server.headersTimeout = timeouts.request_headers;
+		server.maxConnections = max_connections;
+		// Read by Node for each new connection; its types only know it as an option.
+		Object.assign(server, { maxHeaderSize: max_header_size });
+		if (!tls || !this.#certificates) return;
+		const { cert, key } = this.#certificates.fallback;
+		(server as TlsServer).setSecureContext({ cert, key, minVersion: `TLSv${tls.min_version}` });
+	}
+
 	#wire(gateway: Gateway): void {
-		const { name } = this;
 		const server = this.#server;
 		server.on("connection", (socket: Socket) => {
 			// Before anything else: a reset at any later step must find a handler.
@@ -76,29 +116,29 @@ export class Listener {
 		server.on("tlsClientError", (error: NodeJS.ErrnoException, socket: Socket) => {
 			// A load balancer's TCP probe connects and leaves: nothing went wrong.
 			const left = error.code === "ECONNRESET";
-			refuseUnread(gateway, name, socket, left ? undefined : new GatewayError("TLS_FAILED", tlsReason(error)));
+			refuseUnread(gateway, this.name, socket, left ? undefined : new GatewayError("TLS_FAILED", tlsReason(error)));
 		});
 		server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-			refuseUnread(gateway, name, socket as Socket, unreadableRequest(error));
+			refuseUnread(gateway, this.name, socket as Socket, unreadableRequest(error));
 		});
 		server.on("connect", (_request: IncomingMessage, socket: Duplex) => {
 			const error = new GatewayError("METHOD_NOT_ALLOWED", "CONNECT is not possible here", {
 				hint: "this is not a forward proxy; CONNECT is not possible",
 				headers: { Allow: "GET" },
 			});
-			refuseUnread(gateway, name, socket as Socket, error);
+			refuseUnread(gateway, this.name, socket as Socket, error);
 		});
 		server.on("request", (request: IncomingMessage, response: ServerResponse) => {
 			this.#countAnswer(request.socket, response);
-			void handleHttp(gateway, name, request, response);
+			void handleHttp(gateway, this.name, request, response);
 		});
 		server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
 			if (this.#answering.has(socket as Socket)) {
 				// Pipelined behind a request whose answer would end up inside the tunnel.
 				const hint = "an upgrade must wait for the answers to earlier requests on its connection";
-				refuseUnread(gateway, name, socket as Socket, new GatewayError("BAD_REQUEST", hint, { hint }), false);
-			} else if (wantsWebSocket(request.headers)) void accept(gateway, name, request, socket as Socket, head);
-			else ignoreUpgrade(gateway, name, request, socket as Socket);
+				refuseUnread(gateway, this.name, socket as Socket, new GatewayError("BAD_REQUEST", hint, { hint }), false);
+			} else if (wantsWebSocket(request.headers)) void accept(gateway, this.name, request, socket as Socket, head);
+			else ignoreUpgrade(gateway, this.name, request, socket as Socket);
 		});
 	}
 
@@ -112,35 +152,29 @@ export class Listener {
 	}
 }
 
-function makeServer(config: ListenerConfig, certificates: Certificates | undefined): Server {
-	const checkInterval = Math.min(
-		CHECK_INTERVAL_MS.most,
-		Math.max(CHECK_INTERVAL_MS.least, config.timeouts.request_headers / 4),
-	);
+/** What Node fixes when a server is made. */
+function fixedSettings({ timeouts, tls }: ListenerConfig): unknown {
+	return { tlsHandshake: tls && timeouts.tls_handshake };
+}
+
+function makeServer(config: ListenerConfig, contextFor: (serverName: string) => SecureContext | undefined): Server {
 	const options = {
-		headersTimeout: config.timeouts.request_headers,
-		connectionsCheckingInterval: checkInterval,
+		connectionsCheckingInterval: CHECK_INTERVAL_MS,
 		keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
-		maxHeaderSize: config.max_header_size,
 		noDelay: true,
 		// Where Node can be asked (24.9 and newer), another protocol's Upgrade is ignored as RFC 9110 §7.8 allows.
 		shouldUpgradeCallback: (request: IncomingMessage) => wantsWebSocket(request.headers),
 	};
-	const server =
-		certificates === undefined
-			? createServer(options)
-			: createTlsServer({
-					...options,
-					allowHalfOpen: true,
-					handshakeTimeout: config.timeouts.tls_handshake,
-					minVersion: `TLSv${config.tls?.min_version ?? "1.2"}`,
-					cert: certificates.fallback.cert,
-					key: certificates.fallback.key,
-					ALPNProtocols: ["http/1.1"],
-					SNICallback: (serverName, done) => done(null, certificates.contextFor(serverName)),
-				} as Parameters<typeof createTlsServer>[0]);
-	server.maxConnections = config.max_connections;
-	return server;
+	if (!config.tls) return createServer(options);
+	const tlsOptions = {
+		...options,
+		allowHalfOpen: true,
+		handshakeTimeout: config.timeouts.tls_handshake,
+		ALPNProtocols: ["http/1.1"],
+		SNICallback: (serverName: string, done: (error: null, context?: SecureContext) => void) =>
+			done(null, contextFor(serverName)),
+	};
+	return createTlsServer(tlsOptions);
 }
 
 /**

@@ -3,6 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
+import { isDeepStrictEqual } from "node:util";
 import { generate } from "selfsigned";
 import type { ListenerConfig } from "../config/schema.ts";
 
@@ -20,10 +21,13 @@ interface Served {
 export class Certificates {
 	/** The first is served when no name matches. */
 	readonly served: readonly Served[];
+	/** The names it was made for at start, when it is not from files. */
+	readonly selfSigned: readonly string[] | undefined;
 	readonly #byName = new Map<string, SecureContext>();
 
-	constructor(served: readonly Served[]) {
+	constructor(served: readonly Served[], selfSigned?: readonly string[]) {
 		this.served = served;
+		this.selfSigned = selfSigned;
 		for (const { names, context } of served) {
 			for (const name of names) if (!this.#byName.has(name)) this.#byName.set(name, context);
 		}
@@ -43,14 +47,18 @@ export class Certificates {
 }
 
 /**
- * Reads, or makes, what a listener serves.
+ * Reads, or makes, what a listener serves. A self-signed one is made once: clients may have accepted it by hand.
  * @throws Error when a file cannot be read or is no certificate
  */
-export async function loadCertificates(tls: NonNullable<ListenerConfig["tls"]>): Promise<Certificates> {
+export async function loadCertificates(
+	tls: NonNullable<ListenerConfig["tls"]>,
+	previous?: Certificates,
+): Promise<Certificates> {
 	const options: SecureContextOptions = { minVersion: `TLSv${tls.min_version}` };
 	if (tls.self_signed) {
-		const made = await makeSelfSigned(tls.self_signed);
-		return new Certificates([serve(made.cert, made.key, options)]);
+		const kept = isDeepStrictEqual(tls.self_signed, previous?.selfSigned) ? previous?.fallback : undefined;
+		const { cert, key } = kept ?? (await makeSelfSigned(tls.self_signed));
+		return new Certificates([serve(cert, key, options)], tls.self_signed);
 	}
 	const served: Served[] = [];
 	for (const { cert, key } of tls.certificates ?? []) {
