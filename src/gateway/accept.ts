@@ -55,7 +55,7 @@ export async function accept(
 		incoming.facts.endpoint = endpoint.id;
 		if (result.kind === "refused") {
 			guard.discard();
-			relayRefusal(socket, result);
+			relayRefusal(socket, result, route.responseHeaders);
 			const message = `the backend answered ${result.status}`;
 			connection.rejected(new GatewayError("BACKEND_REFUSED", message), attempts, result.status);
 			return;

@@ -2,7 +2,8 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { GatewayError } from "../errors.ts";
-import { stripHopByHop } from "../protocol/headers.ts";
+import { applyHeaderRules, type HeaderRules } from "../protocol/headers.ts";
+import type { Refused } from "../upstreams/dial.ts";
 
 /** How long a refused client may take to read its answer and close. */
 const LINGER_MS = 2_000;
@@ -22,20 +23,21 @@ export function errorHeaders(error: GatewayError): Record<string, string> {
 
 /** Writes an error's answer to a raw socket and closes it. */
 export function refuse(socket: Socket, error: GatewayError): void {
-	const lines = Object.entries(errorHeaders(error)).flat();
-	send(socket, error.status, STATUS_CODES[error.status] ?? "Error", lines, Buffer.from(errorBody(error)));
+	const body = Buffer.from(errorBody(error));
+	const headers = [...Object.entries(errorHeaders(error)).flat(), "Content-Length", String(body.length)];
+	send(socket, error.status, STATUS_CODES[error.status] ?? "Error", headers, body);
 }
 
-/** Passes on a backend's refusal: status, end-to-end headers and body (RFC 9110 §7.6). */
+/**
+ * Passes on a backend's refusal (RFC 9110 §7.6). Its headers are the end-to-end ones with a Content-Length that fits the
+ * body, as the dial gives them.
+ */
 export function relayRefusal(
 	socket: Socket,
-	refusal: { status: number; statusText: string; rawHeaders: readonly string[]; body: Buffer },
+	{ status, statusText, rawHeaders, body }: Pick<Refused, "status" | "statusText" | "rawHeaders" | "body">,
+	rules: HeaderRules | undefined,
 ): void {
-	const headers = stripHopByHop(refusal.rawHeaders).filter((_, index, all) => {
-		const name = all[index - (index % 2)] as string;
-		return name.toLowerCase() !== "content-length";
-	});
-	send(socket, refusal.status, refusal.statusText, headers, refusal.body);
+	send(socket, status, statusText, applyHeaderRules(rawHeaders, rules), body);
 }
 
 function send(socket: Socket, status: number, reason: string, headers: readonly string[], body: Buffer): void {
@@ -44,7 +46,7 @@ function send(socket: Socket, status: number, reason: string, headers: readonly 
 	for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
 	// A 426 names the protocol in Upgrade, which Connection has to nominate (RFC 9110 §7.8).
 	const connection = status === 426 ? "Upgrade, close" : "close";
-	head += `Content-Length: ${body.length}\r\nConnection: ${connection}\r\n\r\n`;
+	head += `Connection: ${connection}\r\n\r\n`;
 	socket.write(head, "latin1");
 	socket.end(body);
 	// The client still sends perhaps: to close before it has read the answer would reset the answer away.

@@ -71,6 +71,13 @@ export class EndpointState {
 	pending = 0;
 	/** Smooth weighted round robin's running value. */
 	currentWeight = 0;
+	/** What the probes of the health check say; unknown before the first one, and without a health check. */
+	health: "unknown" | "healthy" | "unhealthy" = "unknown";
+	/** Why `health` is what it is, in words: what the deciding probe saw. */
+	healthReason: string | undefined;
+	/** Good, or failed, probes in a row; one of them is 0. */
+	probeSuccesses = 0;
+	probeFailures = 0;
 }
 
 /** One endpoint of one snapshot. */

@@ -3,9 +3,12 @@ import type { GatewayRequest } from "../protocol/request.ts";
 import { createPolicy, type LoadBalancingConfig } from "./balance/index.ts";
 import type { Policy } from "./balance/policy.ts";
 import { type Candidates, createCandidates, type Pool } from "./candidates.ts";
+import type { DiscoveryConfig } from "./discovery/index.ts";
 import { type EligibilityRule, ineligible } from "./eligible.ts";
 import { type Endpoint, type EndpointConfig, endpointId, parseEndpointUrl } from "./endpoint.ts";
 import { hash32 } from "./hash.ts";
+import type { HealthCheckConfig } from "./health/index.ts";
+import { healthRules } from "./health/rules.ts";
 import type { UpstreamStates } from "./states.ts";
 import type { AnswerWatch, Sticky } from "./sticky/affinity.ts";
 import { createSticky, type StickyConfig } from "./sticky.ts";
@@ -16,6 +19,9 @@ export interface UpstreamConfig {
 	readonly endpoints: readonly EndpointConfig[];
 	readonly load_balancing: LoadBalancingConfig;
 	readonly sticky?: StickyConfig | undefined;
+	readonly health_check?: HealthCheckConfig | undefined;
+	readonly discovery?: DiscoveryConfig | undefined;
+	readonly on_unhealthy?: "keep" | "close" | undefined;
 }
 
 /** What an upstream is given from outside. */
@@ -45,11 +51,17 @@ export class Upstream implements Pool {
 	readonly sticky: Sticky | undefined;
 	readonly rules: readonly EligibilityRule[];
 	readonly tls: TlsConnectOptions | undefined;
+	/** For the monitor: whether and how endpoints are probed, and where more of them come from. */
+	readonly healthCheck: HealthCheckConfig | undefined;
+	readonly discovery: DiscoveryConfig | undefined;
+	/** What happens to the open connections of an endpoint that goes down. */
+	readonly onUnhealthy: "keep" | "close";
 	readonly random: () => number;
 	readonly weight: (endpoint: Endpoint) => number;
 
 	constructor(
 		name: string,
+		config: UpstreamConfig,
 		endpoints: readonly Endpoint[],
 		policy: Policy,
 		sticky: Sticky | undefined,
@@ -61,8 +73,11 @@ export class Upstream implements Pool {
 		this.backups = endpoints.filter((endpoint) => endpoint.backup);
 		this.policy = policy;
 		this.sticky = sticky;
-		this.rules = deps.rules ?? [];
+		this.rules = [...(config.health_check ? healthRules(endpoints) : []), ...(deps.rules ?? [])];
 		this.tls = deps.tls;
+		this.healthCheck = config.health_check;
+		this.discovery = config.discovery;
+		this.onUnhealthy = config.on_unhealthy ?? "keep";
 		this.random = deps.random;
 		this.weight = deps.weight ?? configuredWeight;
 	}
@@ -120,7 +135,7 @@ export function compileUpstream(
 			secret: deps.stickySecret,
 			table: () => states.stickyTable(name),
 		});
-	return new Upstream(name, endpoints, policy, sticky, deps);
+	return new Upstream(name, config, endpoints, policy, sticky, deps);
 }
 
 function compileEndpoint(upstream: string, config: EndpointConfig, states: UpstreamStates): Endpoint {

@@ -1,4 +1,4 @@
-/** Endpoints of an upstream: at least one, none twice. */
+/** Endpoints of an upstream: at least one unless they are discovered, none twice. */
 import { parseEndpointUrl } from "../../upstreams/endpoint.ts";
 import { nearest } from "../nearest.ts";
 import { isMap, mapsAt, type RawMap, valuesAt } from "../values-at.ts";
@@ -11,9 +11,12 @@ export const endpoints: Check = (context) =>
 	});
 
 function isEmpty(upstream: RawMap): boolean {
+	if (upstream.discovery !== undefined) return false;
 	if (Array.isArray(upstream.endpoints)) return upstream.endpoints.length === 0;
 	// A mistyped key is reported as unknown already.
-	return upstream.endpoints === undefined && !Object.keys(upstream).some((key) => nearest(key, ["endpoints"]));
+	return (
+		upstream.endpoints === undefined && !Object.keys(upstream).some((key) => nearest(key, ["endpoints", "discovery"]))
+	);
 }
 
 function duplicates({ source }: CheckContext, name: string, upstream: RawMap) {

@@ -5,6 +5,7 @@ import type { Check } from "./check.ts";
 import { choices } from "./choices.ts";
 import { drainTimes } from "./drain-times.ts";
 import { endpoints } from "./endpoints.ts";
+import { health } from "./health.ts";
 import { names } from "./names.ts";
 import { readableFiles } from "./readable-files.ts";
 import { shadowedRoutes } from "./shadowed-routes.ts";
@@ -15,6 +16,7 @@ export const CHECKS: readonly Check[] = [
 	names,
 	addresses,
 	endpoints,
+	health,
 	targets,
 	readableFiles,
 	certificates,

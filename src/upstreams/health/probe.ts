@@ -1,0 +1,71 @@
+/** What a probe is: one question to one endpoint, asked to learn whether it can serve. */
+import type { Socket } from "node:net";
+import { type EndpointAddress, endpointId } from "../endpoint.ts";
+import { openSocket } from "../socket.ts";
+import type { TlsConnectOptions } from "../tls.ts";
+
+/** `User-Agent` of probes that speak HTTP, so that a backend's access log can leave them out. */
+export const USER_AGENT = "clawgate-health-check";
+
+/** Whom a probe asks, and what. */
+export interface ProbeTarget {
+	/** With the port of the health check. */
+	readonly address: EndpointAddress;
+	readonly tls: TlsConnectOptions | undefined;
+	/** Request target in origin form (RFC 9112 §3.2.1). */
+	readonly path: string;
+	/** Statuses of an http probe that mean healthy. */
+	readonly expectedStatuses: readonly number[];
+}
+
+/**
+ * A kind of probe. Resolves, when the endpoint is healthy, with what it did in words; rejects otherwise with an Error
+ * whose message says why, for the operator. The caller sets the time: it aborts the signal, and nothing of the probe
+ * (sockets, timers, listeners) may be left after that. The signal stays good after the promise is settled, so that a
+ * polite end of the connection need not delay the verdict.
+ */
+export type Probe = (target: ProbeTarget, signal: AbortSignal) => Promise<string>;
+
+/** Opens the connection, TLS included; the socket is destroyed when the signal aborts. @throws GatewayError */
+export function openProbeSocket({ address, tls }: ProbeTarget, signal: AbortSignal): Promise<Socket> {
+	return new Promise((resolve, reject) => {
+		const onAbort = (): void => {
+			cancel();
+			reject(new Error("the probe was given up"));
+		};
+		const cancel = openSocket({ address, tls, connectTimeout: Number.POSITIVE_INFINITY }, (error, socket) => {
+			signal.removeEventListener("abort", onAbort);
+			if (socket === undefined) {
+				reject(error);
+				return;
+			}
+			destroyOnAbort(socket, signal);
+			resolve(socket);
+		});
+		signal.addEventListener("abort", onAbort, { once: true });
+	});
+}
+
+/** Binds the socket's life to the probe's. */
+export function destroyOnAbort(socket: Socket, signal: AbortSignal): void {
+	const destroy = (): void => void socket.destroy();
+	signal.addEventListener("abort", destroy, { once: true });
+	socket.once("close", () => signal.removeEventListener("abort", destroy));
+	if (signal.aborted) socket.destroy();
+}
+
+/**
+ * Ends a connection that {@link destroyOnAbort} knows, with FIN: what the peer still sends is read and dropped, since
+ * closing over unread bytes would be a reset in the backend's log.
+ */
+export function hangUp(socket: Socket): void {
+	socket.resume();
+	socket.end();
+}
+
+/** Why a probe failed, without the endpoint's name: the event has it in a field of its own. */
+export function failureWords(error: unknown, address: EndpointAddress): string {
+	const message = error instanceof Error ? error.message : String(error);
+	const prefix = `${endpointId(address)}: `;
+	return message.startsWith(prefix) ? message.slice(prefix.length) : message;
+}

@@ -1,0 +1,132 @@
+/** Probes one endpoint again and again, one probe at a time. */
+import type { Endpoint, EndpointAddress } from "../endpoint.ts";
+import type { TlsConnectOptions } from "../tls.ts";
+import { type HealthCheckConfig, PROBES } from "./index.ts";
+import { failureWords, type Probe } from "./probe.ts";
+import { countProbe, forgetHealth } from "./verdict.ts";
+
+/** An endpoint's health changed. */
+export interface HealthChange {
+	readonly health: "healthy" | "unhealthy";
+	/** What the deciding probe saw, in words. */
+	readonly reason: string;
+	/** Probes in a row that said so. */
+	readonly probes: number;
+}
+
+export interface ProberDeps {
+	/** Milliseconds, monotonic. */
+	readonly clock: () => number;
+	/** A number in [0, 1). */
+	readonly random: () => number;
+	readonly onChange: (change: HealthChange) => void;
+	/** Asks; by default the kind of the options. */
+	readonly probe?: Probe | undefined;
+}
+
+/**
+ * The first probe starts at once, the second after a random part of the interval, so that the endpoints of a large
+ * upstream are not all asked at the same moment; then one each interval, counted from start to start. A jitter only
+ * shortens a wait and a probe never takes longer than the interval, so a failing endpoint is found out within
+ * `interval × unhealthy_threshold + timeout`.
+ */
+export class Prober {
+	readonly #options: HealthCheckConfig;
+	readonly #deps: ProberDeps;
+	readonly #probe: Probe;
+	#endpoint: Endpoint;
+	#tls: TlsConnectOptions | undefined;
+	/** Of the present or last probe: what it has open ends with it. */
+	#attempt: AbortController | undefined;
+	#concluded = true;
+	#startedAt = 0;
+	#first = true;
+	#next: NodeJS.Timeout | undefined;
+	#limit: NodeJS.Timeout | undefined;
+	#lastChance: NodeJS.Immediate | undefined;
+
+	constructor(options: HealthCheckConfig, endpoint: Endpoint, tls: TlsConnectOptions | undefined, deps: ProberDeps) {
+		this.#options = options;
+		this.#deps = deps;
+		this.#probe = deps.probe ?? PROBES[options.type];
+		this.#endpoint = endpoint;
+		this.#tls = tls;
+		this.#start();
+	}
+
+	/** The same endpoint in a new snapshot: timers and state go on. */
+	update(endpoint: Endpoint, tls: TlsConnectOptions | undefined): void {
+		const back = this.#endpoint.mode === "maint" && endpoint.mode !== "maint";
+		this.#endpoint = endpoint;
+		this.#tls = tls;
+		if (back) this.#start();
+	}
+
+	/** Leaves no timer and no socket behind. */
+	stop(): void {
+		clearTimeout(this.#next);
+		clearTimeout(this.#limit);
+		clearImmediate(this.#lastChance);
+		this.#concluded = true;
+		this.#attempt?.abort();
+	}
+
+	#start(): void {
+		this.stop();
+		this.#startedAt = this.#deps.clock();
+		if (this.#endpoint.mode === "maint") {
+			// Somebody works on it: what it answers means nothing, and afterwards it is like a new one.
+			forgetHealth(this.#endpoint.state);
+			this.#scheduleNext();
+			return;
+		}
+		const { timeout, interval, port, path, expected_statuses: expectedStatuses } = this.#options;
+		const attempt = new AbortController();
+		this.#attempt = attempt;
+		this.#concluded = false;
+		const limit = Math.min(timeout, interval);
+		this.#limit = setTimeout(() => {
+			// When the process was busy, the answer may wait in the socket: one more turn of the event loop reads it.
+			this.#lastChance = setImmediate(() => {
+				this.#conclude(attempt, false, `no answer within ${durationWords(limit)}`);
+				attempt.abort();
+			});
+		}, limit);
+		const address = probedAddress(this.#endpoint.address, port);
+		this.#probe({ address, tls: this.#tls, path, expectedStatuses }, attempt.signal).then(
+			(words) => this.#conclude(attempt, true, words),
+			(error: unknown) => this.#conclude(attempt, false, failureWords(error, address)),
+		);
+	}
+
+	/** Only the first word about a probe counts. */
+	#conclude(attempt: AbortController, healthy: boolean, reason: string): void {
+		if (this.#attempt !== attempt || this.#concluded) return;
+		this.#concluded = true;
+		this.#scheduleNext();
+		const { state } = this.#endpoint;
+		const health = countProbe(state, healthy, this.#options);
+		if (health === undefined) return;
+		state.healthReason = reason;
+		this.#deps.onChange({ health, reason, probes: healthy ? state.probeSuccesses : state.probeFailures });
+	}
+
+	#scheduleNext(): void {
+		const { interval, jitter } = this.#options;
+		const wait = interval * (this.#first ? this.#deps.random() : 1 - (jitter / 100) * this.#deps.random());
+		this.#first = false;
+		const due = this.#startedAt + wait - this.#deps.clock();
+		this.#next = setTimeout(() => this.#start(), Math.max(0, due));
+	}
+}
+
+/** Where a probe goes: the endpoint, or another port of its host. */
+function probedAddress(address: EndpointAddress, port: number | undefined): EndpointAddress {
+	if (port === undefined || address.socketPath !== undefined) return address;
+	const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+	return { ...address, port, authority: port === (address.secure ? 443 : 80) ? host : `${host}:${port}` };
+}
+
+function durationWords(ms: number): string {
+	return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
+}

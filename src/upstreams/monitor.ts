@@ -1,0 +1,178 @@
+/** Watches the upstreams of the current snapshot: health checks of their endpoints, and discovery of new ones. */
+import { createSource, type DiscoveryConfig } from "./discovery/index.ts";
+import { Watcher } from "./discovery/watcher.ts";
+import type { Endpoint, EndpointConfig } from "./endpoint.ts";
+import { type HealthChange, Prober } from "./health/prober.ts";
+import { forgetHealth } from "./health/verdict.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** What the monitor is given from outside. */
+export interface MonitorDeps {
+	/** Takes `endpoint.up`, `endpoint.down`, `discovery.changed`, `discovery.failed` and `discovery.recovered`. */
+	readonly notice: (level: "info" | "warn", event: string, fields: Record<string, unknown>) => void;
+	/** A number in [0, 1). */
+	readonly random: () => number;
+	/** Milliseconds, monotonic. */
+	readonly clock: () => number;
+	/** An endpoint went from healthy or unknown to unhealthy; what happens to its connections is `upstream.onUnhealthy`. */
+	readonly onDown: (upstream: Upstream, endpoint: Endpoint) => void;
+	/** An endpoint went from unhealthy or unknown to healthy. */
+	readonly onUp: (upstream: Upstream, endpoint: Endpoint) => void;
+	/**
+	 * Discovery found other endpoints than before; {@link Monitor.discovered} has them already. Expected to compile a
+	 * snapshot with them and to call {@link Monitor.update}. When it fails, the look-up counts as failed and is tried again.
+	 */
+	readonly onEndpoints: (upstream: string, endpoints: readonly EndpointConfig[]) => void | Promise<void>;
+}
+
+interface Probed {
+	readonly prober: Prober;
+	readonly options: string;
+	/** Those of the latest snapshot. */
+	upstream: Upstream;
+	endpoint: Endpoint;
+}
+
+interface Watched {
+	readonly watcher: Watcher;
+	readonly options: string;
+}
+
+/** One for each gateway process. It outlives snapshots; {@link update} tells it of each new one. */
+export class Monitor {
+	readonly #deps: MonitorDeps;
+	readonly #probed = new Map<string, Probed>();
+	readonly #watched = new Map<string, Watched>();
+	readonly #discovered = new Map<string, readonly EndpointConfig[]>();
+
+	constructor(deps: MonitorDeps) {
+		this.#deps = deps;
+	}
+
+	/** The last good answer of every upstream with discovery, by name: for `withDiscovered`. */
+	get discovered(): ReadonlyMap<string, readonly EndpointConfig[]> {
+		return this.#discovered;
+	}
+
+	/**
+	 * Takes over the upstreams of a snapshot that is in force now. What has the same upstream name, endpoint id and
+	 * options goes on undisturbed; with other options it starts anew, but an endpoint keeps its health until probes say
+	 * otherwise.
+	 */
+	update(upstreams: Iterable<Upstream>): void {
+		const all = [...upstreams];
+		this.#updateProbers(all);
+		this.#updateWatchers(all);
+	}
+
+	/** Resolves when every discovery has its first good answer, or has been waited for long enough (2 s at most). */
+	async ready(): Promise<void> {
+		await Promise.all([...this.#watched.values()].map(({ watcher }) => watcher.ready));
+	}
+
+	/** Leaves no timer, no socket and no question behind. Health stays as it is. */
+	stop(): void {
+		for (const { prober } of this.#probed.values()) prober.stop();
+		for (const { watcher } of this.#watched.values()) watcher.stop();
+		this.#probed.clear();
+		this.#watched.clear();
+	}
+
+	#updateProbers(upstreams: readonly Upstream[]): void {
+		const gone = new Map(this.#probed);
+		for (const upstream of upstreams) {
+			if (upstream.healthCheck === undefined) continue;
+			const options = JSON.stringify(upstream.healthCheck);
+			for (const endpoint of upstream.endpoints) {
+				const key = `${upstream.name}\0${endpoint.id}`;
+				const known = this.#probed.get(key);
+				gone.delete(key);
+				if (known?.options === options) {
+					known.upstream = upstream;
+					known.endpoint = endpoint;
+					known.prober.update(endpoint, upstream.tls);
+				} else {
+					known?.prober.stop();
+					this.#probe(key, options, upstream, endpoint);
+				}
+			}
+		}
+		for (const [key, { prober, endpoint }] of gone) {
+			prober.stop();
+			this.#probed.delete(key);
+			// It may come back, or go on without a health check.
+			forgetHealth(endpoint.state);
+		}
+	}
+
+	#probe(key: string, options: string, upstream: Upstream, endpoint: Endpoint): void {
+		if (upstream.healthCheck === undefined) return;
+		const { clock, random } = this.#deps;
+		const prober = new Prober(upstream.healthCheck, endpoint, upstream.tls, {
+			clock,
+			random,
+			onChange: (change) => this.#healthChanged(entry, change),
+		});
+		const entry: Probed = { prober, options, upstream, endpoint };
+		this.#probed.set(key, entry);
+	}
+
+	#healthChanged({ upstream, endpoint }: Probed, { health, reason, probes }: HealthChange): void {
+		const up = health === "healthy";
+		this.#deps.notice(up ? "info" : "warn", up ? "endpoint.up" : "endpoint.down", {
+			upstream: upstream.name,
+			endpoint: endpoint.id,
+			check: upstream.healthCheck?.type,
+			reason,
+			[up ? "successes" : "failures"]: probes,
+		});
+		if (up) this.#deps.onUp(upstream, endpoint);
+		else this.#deps.onDown(upstream, endpoint);
+	}
+
+	#updateWatchers(upstreams: readonly Upstream[]): void {
+		const gone = new Map(this.#watched);
+		for (const { name, discovery } of upstreams) {
+			if (discovery === undefined) continue;
+			gone.delete(name);
+			const options = JSON.stringify(discovery);
+			const known = this.#watched.get(name);
+			if (known?.options === options) continue;
+			known?.watcher.stop();
+			this.#watched.set(name, { watcher: this.#watch(name, discovery), options });
+		}
+		for (const [name, { watcher }] of gone) {
+			watcher.stop();
+			this.#watched.delete(name);
+			this.#discovered.delete(name);
+		}
+	}
+
+	#watch(upstream: string, discovery: DiscoveryConfig): Watcher {
+		const source = createSource(discovery);
+		const { notice, onEndpoints } = this.#deps;
+		const facts = { upstream, question: source.question };
+		return new Watcher(source, discovery.interval, {
+			onChange: async (endpoints) => {
+				// With other options than before, the pool is what the last answer to the old ones made it.
+				const before = (this.#discovered.get(upstream) ?? []).map(({ url }) => url);
+				const urls = endpoints.map(({ url }) => url);
+				this.#discovered.set(upstream, endpoints);
+				await onEndpoints(upstream, endpoints);
+				notice("info", "discovery.changed", {
+					...facts,
+					endpoints: endpoints.length,
+					added: urls.filter((url) => !before.includes(url)),
+					removed: before.filter((url) => !urls.includes(url)),
+				});
+			},
+			onFailed: (reason) => {
+				const kept = this.#discovered.get(upstream)?.length ?? 0;
+				notice("warn", "discovery.failed", { ...facts, reason, endpoints: kept });
+			},
+			onRecovered: () => {
+				notice("info", "discovery.recovered", { ...facts, endpoints: this.#discovered.get(upstream)?.length ?? 0 });
+			},
+		});
+	}
+}
