@@ -14,6 +14,9 @@ export interface DrainOptions {
 	readonly random: () => number;
 }
 
+/** How often a drain looks whether it is over, ms. */
+const LOOK_MS = 50;
+
 /** A drain under way. */
 export class Drain {
 	/** Connections it started with. */
@@ -58,27 +61,33 @@ export class Drain {
 			return;
 		}
 		const due = spread <= 0 ? this.total : Math.min(this.total, Math.floor((elapsed / spread) * this.total) + 1);
-		while (this.#sent < due) {
+		while (this.#sent < due && this.#sent < this.#waiting.length) {
 			this.#waiting[this.#sent++]?.tunnel?.close({ code: closeCode, reason, termination });
 		}
-		if (this.#sent === this.total && this.remaining === 0) {
+		// Those that left by themselves meanwhile need no turn: with the last of them gone, the drain is over early.
+		while (this.#waiting.length > this.#sent && !isOpen(this.#waiting.at(-1))) this.#release(this.#waiting.pop());
+		if (this.#sent === this.#waiting.length && this.remaining === 0) {
 			this.#end();
 			return;
 		}
-		const untilNext = this.#sent < this.total ? (this.#sent * spread) / this.total - elapsed : 50;
-		this.#timer = setTimeout(() => this.#step(), Math.max(1, Math.min(untilNext, timeout - elapsed)));
+		const untilNext = this.#sent < this.#waiting.length ? (this.#sent * spread) / this.total - elapsed : LOOK_MS;
+		this.#timer = setTimeout(() => this.#step(), Math.max(1, Math.min(untilNext, LOOK_MS, timeout - elapsed)));
 	}
 
 	#end(): void {
 		clearTimeout(this.#timer);
-		for (const connection of this.#waiting) connection.draining = false;
+		for (const connection of this.#waiting) this.#release(connection);
 		this.#waiting = [];
 		this.#finish();
 	}
+
+	#release(connection: Connection | undefined): void {
+		if (connection) connection.draining = false;
+	}
 }
 
-function isOpen(connection: Connection): boolean {
-	const { tunnel } = connection;
+function isOpen(connection: Connection | undefined): boolean {
+	const tunnel = connection?.tunnel;
 	return tunnel !== undefined && !(tunnel.client.closed && tunnel.backend.closed);
 }
 
