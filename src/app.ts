@@ -5,19 +5,26 @@ import { AdminPort } from "./admin-port.ts";
 import type { Loaded } from "./config/load.ts";
 import type { GatewayConfig } from "./config/schema.ts";
 import { type WatchedFiles, watchFiles } from "./config/watch.ts";
+import { afterOn } from "./gateway/after.ts";
 import { Connections } from "./gateway/connections.ts";
 import { Drains } from "./gateway/drains.ts";
 import { GatewayEvents } from "./gateway/events.ts";
 import { Forwarders } from "./gateway/forwarders.ts";
 import type { Gateway } from "./gateway/gateway.ts";
+import { leaveEndpoint, retire } from "./gateway/retire.ts";
+import { type Revoked, type RevokeOptions, revoke } from "./gateway/revoke.ts";
 import { ShutDown } from "./gateway/shutdown.ts";
 import { compileSnapshot, type Snapshot } from "./gateway/snapshot.ts";
 import { gatewaySource } from "./metrics-source.ts";
+import { PolicyStates } from "./policy/states.ts";
 import { Reloader, type ReloadResult, type ReloadTrigger } from "./reload.ts";
 import { Listeners } from "./server/listeners.ts";
 import { LogSink } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
 import { TimerWheel } from "./tunnel/wheel.ts";
+import { withDiscovered } from "./upstreams/discovery/merge.ts";
+import { Monitor } from "./upstreams/monitor.ts";
+import { becameAvailable } from "./upstreams/slow-start.ts";
 import { UpstreamStates } from "./upstreams/states.ts";
 
 /** A running gateway. */
@@ -27,6 +34,11 @@ export interface GatewayHandle {
 	readonly adminPort: number | undefined;
 	/** Tunnels open now. */
 	connectionCount(): number;
+	/**
+	 * Takes tokens back: closes their connections with 1008 and refuses them from now on.
+	 * @throws RangeError unless exactly one of `sub` and `jti` is given, and when there are too many revocations already
+	 */
+	revoke(options: RevokeOptions): Revoked;
 	/** Reads the configuration anew. Without {@link GatewayOptions.source} there is nothing to read. */
 	reload(trigger: ReloadTrigger): Promise<ReloadResult>;
 	/**
@@ -62,9 +74,38 @@ export async function startGateway({ config, source, write }: GatewayOptions): P
 	const events = new GatewayEvents();
 	const log = new LogSink({ level: config.log.level, format: config.log.format, ...(write && { write }) });
 	events.add(log);
-	const states = new UpstreamStates(clock);
-	const compile = (next: GatewayConfig): Snapshot =>
-		compileSnapshot(next, { states, random, stickySecret: stickySecret(), readFile: readFileSync });
+	const states = new UpstreamStates(clock, (level, event, fields) => events.notice(level, event, fields));
+	const wheel = new TimerWheel(clock);
+	const policies = new PolicyStates({
+		now: Date.now,
+		clock,
+		random,
+		after: afterOn(wheel, clock),
+		notice: (level, event, fields) => events.notice(level, event, fields),
+		limited: (route, limit) => events.limited(route, limit),
+	});
+	const monitor = new Monitor({
+		notice: (level, event, fields) => events.notice(level, event, fields),
+		random,
+		clock,
+		onDown: (upstream, endpoint) => {
+			if (upstream.onUnhealthy !== "close") return;
+			leaveEndpoint(gateway.connections.list(), upstream.name, endpoint.id, gateway.drains);
+		},
+		onUp: (_upstream, endpoint) => becameAvailable(endpoint, clock()),
+		onEndpoints: () => followDiscovery(),
+	});
+	const compile = (next: GatewayConfig): Snapshot => ({
+		...compileSnapshot(withDiscovered(next, monitor.discovered), {
+			states,
+			policies,
+			random,
+			stickySecret: stickySecret(),
+			readFile: readFileSync,
+		}),
+		// What the operator wrote, without what was discovered: the next file is compared with it.
+		config: next,
+	});
 	const gateway: Gateway = {
 		snapshot: compile(config),
 		stopping: false,
@@ -72,10 +113,22 @@ export async function startGateway({ config, source, write }: GatewayOptions): P
 		handshakes: new Set(),
 		drains: new Drains(events, random),
 		events,
-		wheel: new TimerWheel(clock),
+		wheel,
+		policies,
 		forwarders: new Forwarders(),
 		clock,
 		random,
+	};
+	states.prune(gateway.snapshot.upstreams.values());
+	/** The same configuration with the endpoints that discovery knows now; connections to others are drained. */
+	const followDiscovery = (): void => {
+		const old = gateway.snapshot;
+		const next = compile(old.config);
+		gateway.snapshot = next;
+		gateway.forwarders.retain(new Set(next.upstreams.values()));
+		retire(gateway.connections.list(), old, next, gateway.drains);
+		states.prune(next.upstreams.values());
+		monitor.update(next.upstreams.values());
 	};
 	const listeners = new Listeners(gateway);
 	const metrics = new Metrics({ source: gatewaySource(gateway, listeners) });
@@ -91,8 +144,12 @@ export async function startGateway({ config, source, write }: GatewayOptions): P
 			compile,
 			applied: async (snapshot) => {
 				states.prune(snapshot.upstreams.values());
+				policies.prune(snapshot.config.routes.flatMap(({ auth }) => auth.jwt?.jwks_url ?? []));
+				// While a reload waited for its listeners, discovery may have gone on.
+				if (monitor.discovered.size > 0) followDiscovery();
+				else monitor.update(snapshot.upstreams.values());
 				log.configure(snapshot.config.log);
-				await admin.configure(snapshot.config.admin);
+				await admin.follow(snapshot.config.admin);
 			},
 		},
 		source?.load().files ?? [],
@@ -107,14 +164,19 @@ export async function startGateway({ config, source, write }: GatewayOptions): P
 	const close = async (): Promise<void> => {
 		ready = false;
 		watched?.stop();
+		monitor.stop();
 		listeners.destroy();
 		gateway.forwarders.close();
+		await policies.close();
+		states.close();
 		metrics.stop();
 		await admin.close();
 		await log.stop();
 	};
 
 	try {
+		monitor.update(gateway.snapshot.upstreams.values());
+		await monitor.ready();
 		await (await listeners.prepare(config.listeners)).commit();
 		await admin.configure(config.admin);
 	} catch (error) {
@@ -137,6 +199,7 @@ export async function startGateway({ config, source, write }: GatewayOptions): P
 			return admin.port;
 		},
 		connectionCount: () => gateway.connections.size,
+		revoke: (options) => revoke(gateway, options),
 		reload,
 		stop: ({ immediately = false } = {}) => {
 			ready = false;
@@ -152,6 +215,6 @@ export async function startGateway({ config, source, write }: GatewayOptions): P
  * Key of sticky cookies where the config has none. It is the same everywhere, so that cookies survive a restart and
  * hold on every gateway; whoever must not be able to choose an endpoint is kept from it by `sticky.cookie.secret`.
  */
-function stickySecret(): Buffer {
+export function stickySecret(): Buffer {
 	return createHash("sha256").update("clawgate sticky cookie").digest();
 }

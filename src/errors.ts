@@ -65,17 +65,119 @@ export const ERRORS = {
 		phase: "accept",
 		hint: "the TLS handshake failed; nothing could be answered",
 	},
+	PROXY_HEADER_INVALID: {
+		status: 400,
+		side: "client",
+		phase: "accept",
+		hint: "connections from your address have to begin with a PROXY protocol header (version 1 or 2); see proxy_protocol of the listener",
+	},
 	NO_ROUTE: {
 		status: 404,
 		side: "client",
 		phase: "route",
 		hint: "no route matches this host, path and subprotocol; check the address",
 	},
+	ADDRESS_DENIED: {
+		status: 403,
+		side: "client",
+		phase: "admit",
+		hint: "connections from this address are not allowed here; the operator can change allow and deny of the route",
+	},
+	ORIGIN_DENIED: {
+		status: 403,
+		side: "client",
+		phase: "admit",
+		hint: "pages of this origin may not connect; the operator can add the origin to allowed_origins of the route",
+	},
+	JWT_MISSING: { status: 401, side: "client", phase: "admit", hint: "a token is required; sign in and send it along" },
+	JWT_INVALID: { status: 401, side: "client", phase: "admit", hint: "the token is not valid; sign in again" },
+	JWT_EXPIRED: {
+		status: 401,
+		side: "client",
+		phase: "admit",
+		hint: "the token has expired; get a new one and connect again",
+	},
+	JWT_NOT_YET_VALID: {
+		status: 401,
+		side: "client",
+		phase: "admit",
+		hint: "the token is not valid yet; check the clocks, or wait and connect again",
+	},
+	JWT_CLAIMS: {
+		status: 401,
+		side: "client",
+		phase: "admit",
+		hint: "the token is for somebody or something else; get one for this service",
+	},
+	JWT_REVOKED: { status: 401, side: "client", phase: "admit", hint: "the token was revoked; sign in again" },
+	JWKS_UNAVAILABLE: {
+		status: 401,
+		side: "gateway",
+		phase: "admit",
+		hint: "tokens cannot be checked now, because the issuer's keys cannot be had; try again later",
+	},
+	API_KEY_MISSING: { status: 401, side: "client", phase: "admit", hint: "an API key is required" },
+	API_KEY_INVALID: {
+		status: 401,
+		side: "client",
+		phase: "admit",
+		hint: "there is no such API key; check it, or ask for a new one",
+	},
+	BASIC_MISSING: { status: 401, side: "client", phase: "admit", hint: "a user name and password are required" },
+	BASIC_INVALID: { status: 401, side: "client", phase: "admit", hint: "the user name or the password is wrong" },
+	AUTH_OVERLOADED: {
+		status: 503,
+		side: "gateway",
+		phase: "admit",
+		hint: "too many passwords are being checked at once; try again later",
+	},
+	FORWARD_AUTH_DENIED: {
+		status: 403,
+		side: "client",
+		phase: "admit",
+		hint: "the authentication server refused; its own answer was passed on",
+	},
+	FORWARD_AUTH_UNAVAILABLE: {
+		status: 503,
+		side: "gateway",
+		phase: "admit",
+		hint: "the authentication server does not answer; try again later",
+	},
+	LIMIT_NEW_CONNECTIONS: {
+		status: 429,
+		side: "client",
+		phase: "admit",
+		hint: "this address opens connections too fast; wait before the next one",
+	},
+	LIMIT_CONNECTIONS_PER_IP: {
+		status: 429,
+		side: "client",
+		phase: "admit",
+		hint: "this address has too many connections; close some first",
+	},
+	LIMIT_CONNECTIONS_PER_USER: {
+		status: 429,
+		side: "client",
+		phase: "admit",
+		hint: "this user has too many connections; close some first",
+	},
+	LIMIT_CONNECTIONS: {
+		status: 503,
+		side: "gateway",
+		phase: "admit",
+		hint: "there are as many connections as this service takes; try again later",
+	},
 	NO_ENDPOINT: {
 		status: 503,
 		side: "gateway",
 		phase: "admit",
 		hint: "no backend can take the connection now; try again later",
+	},
+	OVERLOADED: {
+		status: 503,
+		side: "gateway",
+		phase: "admit",
+		hint: "the backends take no more connections right now; wait for the seconds in Retry-After, then try again",
 	},
 	SHUTTING_DOWN: {
 		status: 503,
@@ -129,6 +231,15 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** The answer of another server, to be sent as it is. */
+export interface RelayedAnswer {
+	readonly status: number;
+	readonly statusText: string;
+	/** End-to-end headers as a raw list, with a Content-Length that fits the body. */
+	readonly rawHeaders: readonly string[];
+	readonly body: Buffer;
+}
+
 /** What can be added to a {@link GatewayError}. */
 export interface GatewayErrorOptions {
 	/** Under which word of `retries.on` another endpoint may be tried; absent = never. */
@@ -139,6 +250,8 @@ export interface GatewayErrorOptions {
 	headers?: Record<string, string>;
 	/** Replaces the table's hint in the answer, where more can be said. Never holds anything a client sent. */
 	hint?: string;
+	/** Sent instead of an answer of our own. */
+	answer?: RelayedAnswer;
 	cause?: unknown;
 }
 
@@ -150,6 +263,7 @@ export class GatewayError extends Error {
 	readonly retryAfter: number | undefined;
 	readonly headers: Record<string, string> | undefined;
 	readonly hint: string;
+	readonly answer: RelayedAnswer | undefined;
 
 	constructor(code: ErrorCode, message?: string, options: GatewayErrorOptions = {}) {
 		super(message ?? ERRORS[code].hint, options.cause === undefined ? undefined : { cause: options.cause });
@@ -158,11 +272,12 @@ export class GatewayError extends Error {
 		this.retryAfter = options.retryAfter;
 		this.headers = options.headers;
 		this.hint = options.hint ?? ERRORS[code].hint;
+		this.answer = options.answer;
 	}
 
 	/** HTTP status of the answer. */
 	get status(): number {
-		return ERRORS[this.code].status;
+		return this.answer?.status ?? ERRORS[this.code].status;
 	}
 }
 

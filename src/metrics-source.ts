@@ -15,6 +15,7 @@ export function gatewaySource(gateway: Gateway, listeners: Listeners): MetricsSo
 			return draining;
 		},
 		certificates: () => certificates(listeners),
+		limiters: () => gateway.policies.counters.sizes(),
 	};
 }
 
@@ -38,6 +39,8 @@ function* endpoints(gateway: Gateway): Iterable<EndpointFacts> {
 				endpoint: endpoint.id,
 				active: endpoint.state.active,
 				up: upstream.ineligible(endpoint) === undefined,
+				ejections: upstream.ejects ? endpoint.state.outlier.total : undefined,
+				breaker: upstream.breaks ? (endpoint.state.breaker?.state ?? "closed") : undefined,
 			};
 		}
 	}

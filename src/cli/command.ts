@@ -6,6 +6,8 @@ export interface CommandIo {
 	stderr(text: string): void;
 	readonly env: Readonly<Record<string, string | undefined>>;
 	readonly cwd: string;
+	/** Which outputs are a terminal, where somebody looks on; absent = none. */
+	readonly terminal?: { readonly stdout: boolean; readonly stderr: boolean };
 }
 
 /** Takes the arguments after its name; resolves with the exit code. */

@@ -1,14 +1,98 @@
 /** The commands by name. */
 import { check } from "./check.ts";
+import { close } from "./close.ts";
 import { type Command, type CommandIo, EXIT_USAGE } from "./command.ts";
+import { type Completable, completion } from "./completion.ts";
+import { connections, FILTER_KEYS } from "./connections.ts";
+import { doctor } from "./doctor.ts";
+import { drain } from "./drain.ts";
+import { endpoints } from "./endpoints.ts";
+import { explain } from "./explain.ts";
+import { importConfig } from "./import.ts";
 import { run } from "./run.ts";
 import { schema } from "./schema.ts";
 
-const COMMANDS: Readonly<Record<string, { run: Command; summary: string }>> = {
-	run: { run, summary: "run the gateway: run [-c routes.yaml] [--demo]" },
-	check: { run: check, summary: "report every problem of a configuration: check [-c routes.yaml]" },
-	schema: { run: schema, summary: "print the JSON Schema of routes.yaml for editors" },
+interface Entry extends Completable {
+	readonly run: Command;
+}
+
+/** Of the commands that talk to a running gateway. */
+const ADMIN_OPTIONS = ["--admin", "--config", "--token", "--json", "--help"];
+const FILTERS = FILTER_KEYS.map((key) => `${key}=`);
+
+const COMMANDS: Readonly<Record<string, Entry>> = {
+	run: { run, summary: "run the gateway: run [-c routes.yaml] [--demo]", options: ["--config", "--demo", "--help"] },
+	check: {
+		run: check,
+		summary: "report every problem of a configuration: check [-c routes.yaml]",
+		options: ["--config", "--help"],
+	},
+	explain: {
+		run: explain,
+		summary: "tell where a handshake would go, and why: explain [-c routes.yaml] URL",
+		options: ["--config", "--header", "--subprotocol", "--client-ip", "--listener", "--json", "--help"],
+	},
+	doctor: {
+		run: doctor,
+		summary: "open a WebSocket step by step and say what is wrong: doctor URL",
+		options: [
+			...[
+				"--header",
+				"--origin",
+				"--subprotocol",
+				"--hold",
+				"--ping-every",
+				"--timeout",
+				"--insecure",
+				"--ca",
+				"--cert",
+			],
+			...["--key", "--ipv4", "--ipv6", "--resolve", "--verbose", "--json", "--causes", "--help"],
+		],
+	},
+	connections: {
+		run: connections,
+		summary: "list the open connections of a running gateway: connections [FILTER…]",
+		options: ["--limit", "--sort", ...ADMIN_OPTIONS],
+		words: FILTERS,
+	},
+	endpoints: {
+		run: endpoints,
+		summary: "list the endpoints of a running gateway, or change one: endpoints [UPSTREAM [ENDPOINT]]",
+		options: ["--state", "--weight", "--reset", ...ADMIN_OPTIONS],
+	},
+	drain: {
+		run: drain,
+		summary: "have connections come back, spread over time: drain endpoint=ID [--spread 5m] [--wait]",
+		options: [
+			...["--all", "--spread", "--timeout", "--close-code", "--reason", "--wait", "--status"],
+			...ADMIN_OPTIONS,
+		],
+		words: ["route=", "upstream=", "endpoint="],
+	},
+	close: {
+		run: close,
+		summary: "close connections at once: close CONNECTION_ID… | FILTER… | --all",
+		options: ["--all", "--close-code", "--reason", ...ADMIN_OPTIONS],
+		words: FILTERS,
+	},
+	import: {
+		run: importConfig,
+		summary: "make a routes.yaml from an nginx configuration: import nginx FILE",
+		options: ["--listen", "--help"],
+		words: ["nginx"],
+	},
+	schema: { run: schema, summary: "print the JSON Schema of routes.yaml for editors", options: ["--help"] },
+	completion: {
+		run: (argv, io) => completion(argv, io, COMMANDS),
+		summary: "print a completion script for a shell: completion bash|zsh|fish",
+		options: ["--help"],
+		words: ["bash", "zsh", "fish"],
+	},
 };
+
+/** For completion, and for the test that compares it with what each command's help says. */
+export const commands: Readonly<Record<string, Completable>> = COMMANDS;
 
 /** Runs `argv[0]`; resolves with the exit code. */
 export async function runCommand(argv: readonly string[], io: CommandIo): Promise<number> {
@@ -28,5 +112,5 @@ export async function runCommand(argv: readonly string[], io: CommandIo): Promis
 function usage(): string {
 	const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
 	const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
-	return `Usage: clawgate COMMAND\n\n${lines.join("\n")}\n`;
+	return `Usage: clawgate COMMAND\n\n${lines.join("\n")}\n\nclawgate COMMAND --help tells more about one.\n`;
 }

@@ -7,9 +7,16 @@ import { type Found, textsAt } from "./values-at.ts";
 const FILE_OPTIONS = [
 	"listeners.*.tls.certificates.*.cert",
 	"listeners.*.tls.certificates.*.key",
+	"listeners.*.tls.client_ca",
 	"upstreams.*.tls.ca",
 	"upstreams.*.tls.cert",
 	"upstreams.*.tls.key",
+	"defaults.auth.jwt.public_key",
+	"defaults.auth.api_key.keys_file",
+	"defaults.auth.basic.users_file",
+	"routes.*.auth.jwt.public_key",
+	"routes.*.auth.api_key.keys_file",
+	"routes.*.auth.basic.users_file",
 ] as const;
 
 /** Every file that the data names, as written. */

@@ -1,6 +1,6 @@
 /** An entry of `listeners`. */
 import { z } from "zod";
-import { oneOrMany, size } from "../options.ts";
+import { cidr, oneOrMany, size } from "../options.ts";
 import { listenAddress } from "./address.ts";
 import { filePath, finiteTimer, nameText } from "./values.ts";
 
@@ -24,12 +24,28 @@ const tlsOptions = z.strictObject({
 		.enum(["1.2", "1.3"], { error: 'expected "1.2" or "1.3", in quotes' })
 		.prefault("1.2")
 		.meta({ description: "The oldest TLS version that is accepted." }),
+	client_ca: filePath.optional().meta({
+		description:
+			"PEM file: authorities whose certificates clients can show; no others are trusted. Together with `client_auth`.",
+	}),
+	client_auth: z.enum(["none", "request", "require"]).prefault("none").meta({
+		description:
+			"`require`: without a certificate of `client_ca` there is no connection. `request`: a client may show none, but a bad one is refused too. The backend reads whose it is in `X-Client-Verified: SUCCESS`, `X-Client-Cert-Subject` (RFC 4514, UTF-8) and `X-Client-Cert-Fingerprint` (SHA-256 in lower-case hex); no client can send these headers, whatever the listener. The common name is the user, unless `auth` of the route finds another.",
+	}),
+});
+
+const proxyProtocolOptions = z.strictObject({
+	trusted: oneOrMany(cidr).meta({
+		description:
+			"Peers whose connections begin with a header; one that sends none is closed. Everybody else's connection is taken as it is. On a unix socket every peer counts as one of these.",
+	}),
 });
 
 const timeoutOptions = z.strictObject({
-	request_headers: finiteTimer
-		.prefault("10s")
-		.meta({ description: "Time for a request's head to arrive in full; after that 408." }),
+	request_headers: finiteTimer.prefault("10s").meta({
+		description:
+			"Time for a request's head to arrive in full, and for a PROXY protocol header before it; after that 408.",
+	}),
 	tls_handshake: finiteTimer.prefault("10s").meta({ description: "Time for the TLS handshake." }),
 });
 
@@ -43,6 +59,10 @@ export const listenerOptions = z.strictObject({
 	}),
 	tls: tlsOptions.optional().meta({
 		description: "Makes it a wss:// and https:// listener. Exactly one of `certificates` and `self_signed`.",
+	}),
+	proxy_protocol: proxyProtocolOptions.optional().meta({
+		description:
+			"Who a load balancer's client is, told by PROXY protocol headers (version 1 and 2) before TLS and HTTP. That address is then the peer: for `trusted_proxies`, limits and `client_ip` in the log; `peer_ip` stays the load balancer's.",
 	}),
 	timeouts: timeoutOptions.prefault({}).meta({ description: "How long a client may take before it has a route." }),
 	max_header_size: size

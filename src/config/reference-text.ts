@@ -29,6 +29,7 @@ with which editors complete and check the file while it is written.
 |---|---|---|
 | duration | \`250ms\`, \`5s\`, \`2m\`, \`1h\`, \`1.5s\`, \`off\` | A number needs its unit; only \`0\` does without. \`off\` is possible where something can go on for ever. At most 596h. |
 | size | \`512\`, \`64KiB\`, \`1MiB\`, \`2GiB\` | Bytes, in powers of 1024. |
+| rate | \`50/s\`, \`100/m\`, \`10/h\`; for bytes \`64KiB/s\`, \`1MiB/s\` | On average; how much may come at once is the \`burst\`. |
 | percentage | \`50%\`, \`50\` | |
 | address range | \`10.0.0.0/8\`, \`::1\` | IPv4 or IPv6; without \`/\` one address. |
 | close code | \`1012\`, \`4401\` | One that may be sent: 1000, 1001, 1003, 1007 to 1014, 3000 to 4999 (RFC 6455 section 7.4). |
@@ -83,6 +84,9 @@ listeners:
     tls:
       certificates: [{ cert: certs/chat.pem, key: certs/chat.key }]
       min_version: "1.2"
+      client_ca: certs/clients.pem
+      client_auth: require
+    proxy_protocol: { trusted: [10.0.0.0/8] }
     timeouts: { request_headers: 10s, tls_handshake: 10s }
     max_header_size: 16KiB
     max_connections: 100000
@@ -101,9 +105,12 @@ upstreams:
       hash_on: [{ cookie: session }, { query: room }, { header: X-User }, client_ip]
       hash_balance_factor: 150
     sticky: { cookie: { name: clawgate, ttl: 1h, path: /, secure: auto, http_only: true, same_site: lax } }
+    health_check: { type: websocket, path: /health, interval: 5s, timeout: 2s, healthy_threshold: 2, unhealthy_threshold: 3 }
+    on_unhealthy: keep
     tls: { ca: certs/internal.pem, cert: certs/gw.pem, key: certs/gw.key, server_name: chat.internal, verify: true }
+    proxy_protocol: v2
   chat-canary:
-    endpoints: ["ws://10.0.2.10:8080"]
+    discovery: { type: dns, name: chat.internal, port: 8080, record: a, interval: 10s }
 
 routes:
   - name: chat
@@ -119,6 +126,12 @@ routes:
     request_headers: { set: { X-Gateway: clawgate }, remove: [Cookie] }
     response_headers: { set: {}, remove: [Server] }
     http: forward
+    limits:
+      messages: { rate: 50/s, burst: 100, on_exceed: close }
+      bytes: { rate: 1MiB/s, burst: 4MiB, on_exceed: delay }
+      max_message_size: 1MiB
+      max_frame_size: 1MiB
+      max_buffered: 1MiB
     retries: { attempts: 3, on: [connect_failure, handshake_timeout, bad_handshake, "502", "503", "504"] }
     drain: { timeout: 5m, spread: 5m, close_code: 1012, reason: "service restart" }
     close_codes: { backend_lost: 1011, overload: 1013, auth_expired: 4401 }

@@ -1,10 +1,13 @@
 /** An entry of `routes`, and `defaults`. */
 import { z } from "zod";
 import { OFF } from "../options.ts";
+import { connectionLimitOptions } from "../policy/connection-limits.ts";
+import { policyOptions } from "../policy/index.ts";
 import { headerRulesOptions } from "../protocol/header-rules.ts";
 import { matchOptions } from "../routing/match.ts";
 import { rewriteOptions } from "../routing/rewrite.ts";
 import { splitOptions } from "../routing/split.ts";
+import { tunnelLimitOptions } from "../tunnel/limits-options.ts";
 import { drainOptions } from "./drain.ts";
 import { retryOptions } from "./retries.ts";
 import { closeCode, finiteTimer, nameText, timer } from "./values.ts";
@@ -47,6 +50,8 @@ const closeCodeOptions = z.strictObject({
 	auth_expired: closeCode.prefault(4401).meta({ description: "The token of the connection has run out." }),
 });
 
+const limitOptions = z.strictObject({ ...connectionLimitOptions, ...tunnelLimitOptions });
+
 /** What a route and `defaults` have in common. */
 const commonOptions = {
 	rewrite: rewriteOptions
@@ -58,6 +63,7 @@ const commonOptions = {
 		.enum(["forward", "reject"])
 		.prefault("forward")
 		.meta({ description: "Plain HTTP on the route (Socket.IO and SockJS polling): forwarded, or refused with 426." }),
+	...policyOptions,
 	timeouts: timeoutOptions.prefault({}).meta({ description: "How long each step may take." }),
 	ping: pingOptions
 		.prefault({})
@@ -66,6 +72,7 @@ const commonOptions = {
 	drain: drainOptions.prefault({}).meta({
 		description: "How connections are closed when their route or endpoint is taken away.",
 	}),
+	limits: limitOptions.prefault({}).meta({ description: "How much clients may do. Without a key there is no limit." }),
 	close_codes: closeCodeOptions.prefault({}).meta({ description: "Close codes for what the gateway ends by itself." }),
 };
 

@@ -1,9 +1,12 @@
 /** An entry of `upstreams`: a named pool of endpoints. */
 import { z } from "zod";
+import { admissionOption } from "../upstreams/admission.ts";
 import { loadBalancingOptions } from "../upstreams/balance/index.ts";
+import { breakerOptions } from "../upstreams/breaker.ts";
 import { discoveryOptions } from "../upstreams/discovery/index.ts";
 import { endpointOptions } from "../upstreams/endpoint.ts";
 import { healthCheckOptions, onUnhealthyOptions } from "../upstreams/health/index.ts";
+import { outlierOptions } from "../upstreams/outlier.ts";
 import { stickyOptions } from "../upstreams/sticky.ts";
 import { upstreamTlsOptions } from "../upstreams/tls.ts";
 
@@ -25,6 +28,19 @@ export const upstreamOptions = z.strictObject({
 	}),
 	on_unhealthy: onUnhealthyOptions.prefault("keep").meta({
 		description: "Open connections of an endpoint that the health check finds unhealthy: left alone, or drained.",
+	}),
+	outlier_detection: outlierOptions.optional().meta({
+		description:
+			"Ejects an endpoint for a while that fails real connections several times in a row. `{}` switches it on with the defaults.",
+	}),
+	circuit_breaker: breakerOptions.optional().meta({
+		description:
+			"For each endpoint: stops new connections while too large a part of its handshakes fails, and limits how many there are. `{}` switches it on with the defaults.",
+	}),
+	max_handshakes_per_second: admissionOption,
+	proxy_protocol: z.enum(["v1", "v2"]).optional().meta({
+		description:
+			"Every connection to an endpoint begins with a PROXY protocol header of this version, before TLS: the client's address (after `trusted_proxies`), and where it connected to. Health checks say LOCAL, or UNKNOWN with `v1`. Plain HTTP requests then have a connection each.",
 	}),
 	tls: upstreamTlsOptions.prefault({}).meta({ description: "For `wss://` and `https://` endpoints." }),
 });

@@ -2,20 +2,23 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { asGatewayError, GatewayError } from "../errors.ts";
+import { type Admission, admit } from "../policy/admission.ts";
 import { checkHandshake } from "../protocol/handshake.ts";
 import { clientAnswerHead } from "../protocol/headers.ts";
-import type { GatewayRequest } from "../protocol/request.ts";
 import { Tunnel } from "../tunnel/tunnel.ts";
+import { discard } from "../upstreams/attempts/attempt.ts";
+import type { Lease } from "../upstreams/attempts/lease.ts";
 import type { Accepted } from "../upstreams/dial.ts";
-import type { Endpoint } from "../upstreams/endpoint.ts";
 import type { Upstream } from "../upstreams/upstream.ts";
 import { ClientGuard } from "./client-guard.ts";
-import { connect } from "./connect.ts";
+import { type Connected, connect } from "./connect.ts";
 import { Connection } from "./connections.ts";
 import type { Attempt } from "./events.ts";
 import type { Gateway } from "./gateway.ts";
 import { readIncoming, readRequest } from "./incoming.ts";
+import { preambleFor } from "./proxied.ts";
 import { refuse, relayRefusal } from "./respond.ts";
+import { retire } from "./retire.ts";
 import type { Route } from "./snapshot.ts";
 
 /** Takes an upgrade request to its tunnel, or to its answer. Never throws; leaves exactly one open or reject event. */
@@ -31,28 +34,42 @@ export async function accept(
 	const incoming = readIncoming(message, socket, listener, snapshot);
 	const connection = new Connection(gateway.connections, incoming.facts, gateway.clock());
 	const attempts: Attempt[] = [];
+	let connected: Connected | undefined;
 	gateway.handshakes.add(socket);
 	try {
-		if (gateway.stopping) throw new GatewayError("SHUTTING_DOWN", undefined, { retryAfter: 1 });
+		if (gateway.stopping) throw shuttingDown();
 		const { key, subprotocols } = checkHandshake(message);
-		const request = readRequest(incoming, true, subprotocols);
-		const route = snapshot.table.find(request);
+		const received = readRequest(incoming, true, subprotocols);
+		const route = snapshot.table.find(received);
 		if (!route) throw new GatewayError("NO_ROUTE");
-		const upstream = route.upstream();
 		connection.route = route;
 		incoming.facts.route = route.name;
+		const admission = await admit(route.policy.checks, {
+			request: received,
+			route: route.name,
+			connectionId: incoming.facts.connection_id,
+			signal: guard.signal,
+		});
+		const { request } = admission;
+		connection.leases = admission.leases;
+		connection.token = admission.token;
+		incoming.facts.user = admission.user;
+		const upstream = route.upstream();
 		incoming.facts.upstream = upstream.name;
-		const { endpoint, result } = await connect({
+		connected = await connect({
 			request,
+			checkHeaders: admission.headers,
 			key,
 			route,
 			upstream,
 			connectionId: incoming.facts.connection_id,
+			preamble: preambleFor(upstream.proxyProtocol, socket, request.clientIp),
 			signal: guard.signal,
 			clock: gateway.clock,
 			attempts,
 		});
-		incoming.facts.endpoint = endpoint.id;
+		const { lease, result } = connected;
+		incoming.facts.endpoint = lease.endpoint.id;
 		if (result.kind === "refused") {
 			guard.discard();
 			relayRefusal(socket, result, route.responseHeaders);
@@ -60,12 +77,15 @@ export async function accept(
 			connection.rejected(new GatewayError("BACKEND_REFUSED", message), attempts, result.status);
 			return;
 		}
-		if (guard.gone) {
-			result.socket.destroy();
-			throw new GatewayError("CLIENT_GONE");
-		}
+		if (guard.gone) throw new GatewayError("CLIENT_GONE");
+		// Nobody would tell it to come back: the drain has begun without it.
+		if (gateway.stopping) throw shuttingDown();
+		admission.confirm();
 		incoming.facts.subprotocol = result.subprotocol;
-		open(gateway, connection, { request, route, upstream, endpoint, result, socket, guard, attempts });
+		open(gateway, connection, { admission, route, upstream, lease, result, socket, guard, attempts });
+		// A reload came in between: whoever it concerned was told already, so this one is looked at now.
+		if (gateway.snapshot !== snapshot) retire([connection], snapshot, gateway.snapshot, gateway.drains);
+		gateway.drains.opened(connection);
 	} catch (error) {
 		const failure = guard.gone ? new GatewayError("CLIENT_GONE") : asGatewayError(error);
 		if (failure.code === "INTERNAL") {
@@ -76,15 +96,16 @@ export async function accept(
 		else refuse(socket, failure);
 		connection.rejected(failure, attempts);
 	} finally {
+		if (connected && !connection.tunnel) discard(connected);
 		gateway.handshakes.delete(socket);
 	}
 }
 
 interface Opening {
-	readonly request: GatewayRequest;
+	readonly admission: Admission;
 	readonly route: Route;
 	readonly upstream: Upstream;
-	readonly endpoint: Endpoint;
+	readonly lease: Lease;
 	readonly result: Accepted;
 	readonly socket: Socket;
 	readonly guard: ClientGuard;
@@ -93,15 +114,23 @@ interface Opening {
 
 /** Writes the 101, then joins both sockets. From here on the tunnel owns them. */
 function open(gateway: Gateway, connection: Connection, opening: Opening): void {
-	const { request, route, upstream, endpoint, result, socket, guard } = opening;
-	const cookie = upstream.stickyCookie(endpoint, request);
+	const { admission, route, upstream, lease, result, socket, guard } = opening;
+	const cookie = upstream.stickyCookie(lease.endpoint, admission.request);
 	const extra = cookie === undefined ? [] : ["Set-Cookie", cookie];
+	if (result.subprotocol === undefined && admission.fallbackSubprotocol !== undefined) {
+		extra.push("Sec-WebSocket-Protocol", admission.fallbackSubprotocol);
+	}
 	const tunnel = new Tunnel(socket, result.socket, route.tunnel, gateway.wheel, connection);
+	tunnel.expiresAt = gateway.clock() + admission.expiresAt - gateway.policies.now();
 	const early = guard.release();
 	const answer = clientAnswerHead(101, "Switching Protocols", result.rawHeaders, route.responseHeaders, extra);
 	socket.write(answer, "latin1");
-	connection.opened(tunnel, endpoint, opening.attempts, result.connectMs);
+	connection.opened(tunnel, lease, opening.attempts, result.connectMs);
 	tunnel.start(early, result.early.length > 0 ? [result.early] : []);
+}
+
+function shuttingDown(): GatewayError {
+	return new GatewayError("SHUTTING_DOWN", undefined, { retryAfter: 1 });
 }
 
 function stackOf(cause: unknown): string | undefined {

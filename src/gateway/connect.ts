@@ -2,21 +2,23 @@
 import { GatewayError } from "../errors.ts";
 import { backendRequestHead } from "../protocol/headers.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
-import { type DialResult, dial } from "../upstreams/dial.ts";
+import { type Attempted, attemptHandshake } from "../upstreams/attempts/attempt.ts";
+import { dial } from "../upstreams/dial.ts";
 import type { Endpoint } from "../upstreams/endpoint.ts";
 import type { Upstream } from "../upstreams/upstream.ts";
 import type { Attempt } from "./events.ts";
 import type { Route } from "./snapshot.ts";
 
-/** Seconds a client is asked to wait when no endpoint can be tried. */
-const RETRY_AFTER = 1;
-
 export interface ConnectOptions {
 	readonly request: GatewayRequest;
+	/** Headers that the route's checks add, as a raw list. */
+	readonly checkHeaders: readonly string[] | undefined;
 	readonly key: string;
 	readonly route: Route;
 	readonly upstream: Upstream;
 	readonly connectionId: string;
+	/** A PROXY protocol header for the backend. */
+	readonly preamble: Buffer | undefined;
 	/** Aborts when the client leaves. */
 	readonly signal: AbortSignal;
 	/** Monotonic, ms. */
@@ -25,27 +27,28 @@ export interface ConnectOptions {
 	readonly attempts: Attempt[];
 }
 
-export interface Connected {
-	readonly endpoint: Endpoint;
-	readonly result: DialResult;
-}
+/** The lease of an accepted handshake is still held: the caller opens or releases it. */
+export type Connected = Attempted;
 
 /**
  * One try after the other, by the retry rule (DESIGN §4): another endpoint only when nothing went to the client, the
  * failure is one of `retries.on`, attempts are left, and the client is still there.
- * @throws GatewayError NO_ENDPOINT when nothing could be tried; otherwise the last attempt's failure
+ * Each attempt waits for its turn where the upstream limits handshakes.
+ * @throws GatewayError NO_ENDPOINT or OVERLOADED when nothing could be tried; otherwise the last attempt's failure
  */
 export async function connect(options: ConnectOptions): Promise<Connected> {
-	const { route, upstream, request } = options;
+	const { route, upstream, request, signal } = options;
 	const candidates = upstream.candidates(request);
-	let last: Connected | GatewayError = new GatewayError("NO_ENDPOINT", undefined, { retryAfter: RETRY_AFTER });
+	let last: Connected | GatewayError | undefined;
 	for (let tried = 0; tried < route.retries.attempts; tried++) {
+		await upstream.turn(candidates, signal, route.timeouts.handshake, tried > 0);
 		const endpoint = candidates.next();
 		if (!endpoint) break;
 		last = await attempt(options, endpoint);
 		const condition = retryCondition(last);
-		if (condition === undefined || !route.retries.on.has(condition) || options.signal.aborted) break;
+		if (condition === undefined || !route.retries.on.has(condition) || signal.aborted) break;
 	}
+	last ??= upstream.unavailable();
 	if (last instanceof GatewayError) throw last;
 	return last;
 }
@@ -53,34 +56,38 @@ export async function connect(options: ConnectOptions): Promise<Connected> {
 async function attempt(options: ConnectOptions, endpoint: Endpoint): Promise<Connected | GatewayError> {
 	const { route, upstream, request } = options;
 	const startedAt = options.clock();
-	endpoint.state.pending++;
 	let outcome = "ok";
 	try {
-		const result = await dial({
-			address: endpoint.address,
-			tls: upstream.tls,
-			head: backendRequestHead({
-				request,
-				target: route.rewrite.target(request),
-				host: route.rewrite.host(request, endpoint.address.authority),
-				connectionId: options.connectionId,
-				rules: route.requestHeaders,
+		const attempted = await attemptHandshake(upstream.protection, endpoint, options.signal, async (signal) =>
+			dial({
+				address: endpoint.address,
+				tls: upstream.tls,
+				preamble: options.preamble,
+				head: backendRequestHead({
+					request,
+					target: route.rewrite.target(request),
+					host: route.rewrite.host(request, endpoint.address.authority),
+					connectionId: options.connectionId,
+					rules: route.requestHeaders,
+					checkHeaders: options.checkHeaders,
+					reserved: route.policy.reserved,
+				}),
+				key: options.key,
+				offered: request.subprotocols,
+				extensions: joined(request.headers["sec-websocket-extensions"]),
+				connectTimeout: route.timeouts.connect,
+				handshakeTimeout: route.timeouts.handshake,
+				signal,
+				beforeHead: upstream.pace,
 			}),
-			key: options.key,
-			offered: request.subprotocols,
-			extensions: joined(request.headers["sec-websocket-extensions"]),
-			connectTimeout: route.timeouts.connect,
-			handshakeTimeout: route.timeouts.handshake,
-			signal: options.signal,
-		});
-		if (result.kind === "refused") outcome = String(result.status);
-		return { endpoint, result };
+		);
+		if (attempted.result.kind === "refused") outcome = String(attempted.result.status);
+		return attempted;
 	} catch (error) {
 		if (!(error instanceof GatewayError)) throw error;
 		outcome = error.retry ?? error.code.toLowerCase();
 		return error;
 	} finally {
-		endpoint.state.pending--;
 		options.attempts.push({
 			endpoint: endpoint.id,
 			outcome,

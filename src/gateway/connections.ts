@@ -1,11 +1,21 @@
 /** The connections of one gateway process: one `Connection` from the request to its last log line. */
-import { ERRORS, type GatewayError } from "../errors.ts";
-import type { Outcome, Side } from "../tunnel/report.ts";
+import type { GatewayError } from "../errors.ts";
+import type { Leases } from "../policy/leases.ts";
+import type { TokenNames } from "../policy/revocations.ts";
+import type { TunnelLimit } from "../tunnel/limits-options.ts";
+import type { Outcome, Side, Termination } from "../tunnel/report.ts";
 import type { Tunnel, TunnelObserver } from "../tunnel/tunnel.ts";
+import type { Lease, TunnelEnd } from "../upstreams/attempts/lease.ts";
 import type { Endpoint } from "../upstreams/endpoint.ts";
 import type { Attempt, ConnectionFacts, GatewayEvents } from "./events.ts";
 import type { Route } from "./snapshot.ts";
 import { Traffic } from "./traffic.ts";
+
+/** What a tunnel's end says about its endpoint; the other ends say nothing. */
+const END: Partial<Record<Termination, TunnelEnd>> = { backend_drop: "dropped", normal: "closed" };
+
+/** RFC 6455 §7.4.1. */
+const POLICY_VIOLATION = 1008;
 
 /** One WebSocket connection. It opens or is rejected, and an open one closes: each is reported exactly once. */
 export class Connection implements TunnelObserver {
@@ -17,10 +27,20 @@ export class Connection implements TunnelObserver {
 	tunnel: Tunnel | undefined;
 	/** Marked by a drain that has not ended. */
 	draining = false;
+	/** What the checks of the route want back at the end. */
+	leases: Leases | undefined;
+	/** By which names the client's token can be revoked. */
+	token: TokenNames | undefined;
+	/** Place in the order of opening, from 1; 0 = not opened yet. */
+	sequence = 0;
+	/** The last answer times of our Pings, ms; undefined = none yet. */
+	clientRtt: number | undefined;
+	backendRtt: number | undefined;
 
 	readonly #owner: Connections;
 	readonly #startedAt: number;
 	#openedAt = 0;
+	#lease: Lease | undefined;
 	#reported = false;
 
 	constructor(owner: Connections, facts: ConnectionFacts, startedAt: number) {
@@ -35,25 +55,33 @@ export class Connection implements TunnelObserver {
 	}
 
 	/** The 101 was written: from here on the connection is listed and counted. */
-	opened(tunnel: Tunnel, endpoint: Endpoint, attempts: readonly Attempt[], connectMs: number): void {
+	opened(tunnel: Tunnel, lease: Lease, attempts: readonly Attempt[], connectMs: number): void {
 		this.tunnel = tunnel;
-		this.endpoint = endpoint;
+		this.endpoint = lease.endpoint;
+		this.#lease = lease;
 		this.#openedAt = this.#owner.clock();
-		endpoint.state.active++;
+		lease.opened();
 		this.#owner.added(this);
 		this.#owner.events.open(this.facts, {
 			attempts,
 			handshake_ms: round(this.#openedAt - this.#startedAt),
 			connect_ms: round(connectMs),
 		});
+		this.leases?.watch({ close: (reason) => this.evict(reason) });
+	}
+
+	/** Ends it because the client may not stay: its permission was taken back. */
+	evict(reason: string): void {
+		this.tunnel?.close({ code: POLICY_VIOLATION, reason, termination: "killed" });
 	}
 
 	/** It never opened. `status` is what the client was told, when that is not the error's own. */
 	rejected(error: GatewayError, attempts: readonly Attempt[], backendStatus?: number): void {
 		if (this.#reported) return;
 		this.#reported = true;
+		this.leases?.release();
 		this.#owner.events.reject(this.facts, {
-			status: backendStatus ?? ERRORS[error.code].status,
+			status: backendStatus ?? error.status,
 			code: error.code,
 			backend_status: backendStatus,
 			attempts,
@@ -66,7 +94,8 @@ export class Connection implements TunnelObserver {
 		if (this.#reported) return;
 		this.#reported = true;
 		const { client, backend } = tunnel;
-		(this.endpoint as Endpoint).state.active--;
+		this.leases?.release();
+		this.#lease?.ended(END[outcome.termination] ?? "other");
 		this.#owner.removed(this);
 		this.#owner.events.close(this.facts, {
 			close_code: outcome.code,
@@ -88,7 +117,13 @@ export class Connection implements TunnelObserver {
 		this.#owner.events.pause(this.facts.route ?? "", direction);
 	}
 
+	tunnelLimited(_tunnel: Tunnel, limit: TunnelLimit): void {
+		this.#owner.events.limited(this.facts.route ?? "", limit);
+	}
+
 	tunnelPonged(_tunnel: Tunnel, side: Side, seconds: number): void {
+		if (side === "client") this.clientRtt = seconds * 1000;
+		else this.backendRtt = seconds * 1000;
 		this.#owner.events.pingRtt(this.facts.route ?? "", side, seconds);
 	}
 }
@@ -100,6 +135,7 @@ export class Connections {
 	readonly traffic = new Traffic();
 	readonly #open = new Map<string, Connection>();
 	readonly #emptyWaiters: (() => void)[] = [];
+	#lastSequence = 0;
 
 	/** `clock` is monotonic, in ms. */
 	constructor(events: GatewayEvents, clock: () => number) {
@@ -129,6 +165,7 @@ export class Connections {
 
 	/** For {@link Connection} only. */
 	added(connection: Connection): void {
+		connection.sequence = ++this.#lastSequence;
 		this.#open.set(connection.facts.connection_id, connection);
 	}
 

@@ -7,6 +7,8 @@ import type { GatewayEvents } from "./events.ts";
 
 /** Ended drains that are still listed. */
 const MAX_ENDED = 20;
+/** How long a drain looks out for handshakes that were under way: longer than any should take, ms. */
+const LATE_MS = 60_000;
 
 export interface DrainRequest {
 	/** What is drained, in words: `route chat`, `endpoint 10.0.1.10:8080`, `gateway`. */
@@ -16,6 +18,8 @@ export interface DrainRequest {
 	readonly termination: Termination;
 	/** Also takes connections that another drain has taken already. */
 	readonly takesOver?: boolean;
+	/** Also takes those of these whose handshake was under way when it began, as soon as they are open. */
+	readonly late?: (connection: Connection) => boolean;
 }
 
 /** How far a drain is. */
@@ -37,10 +41,18 @@ interface Entry {
 	drain: Drain | undefined;
 }
 
+/** A drain that looks out for handshakes that began before it. */
+interface LookOut {
+	/** `performance.now()` */
+	readonly since: number;
+	readonly request: DrainRequest;
+}
+
 export class Drains {
 	readonly #events: GatewayEvents;
 	readonly #random: () => number;
 	#entries: Entry[] = [];
+	#lookOuts: LookOut[] = [];
 	#lastId = 0;
 
 	constructor(events: GatewayEvents, random: () => number) {
@@ -49,7 +61,9 @@ export class Drains {
 	}
 
 	/** Starts a drain. Connections that another drain has taken already stay with that one, unless it takes over. */
-	start({ policy, termination, target, connections, takesOver = false }: DrainRequest): Drain {
+	start(request: DrainRequest): Drain {
+		const { policy, termination, target, connections, takesOver = false } = request;
+		if (request.late) this.#lookOuts.push({ since: performance.now(), request: { ...request, connections: [] } });
 		const taken = [...connections].filter((connection) => takesOver || !connection.draining);
 		const drain = new Drain(taken, {
 			spread: policy.spread,
@@ -81,6 +95,18 @@ export class Drains {
 		});
 		void drain.done.then(() => this.#ended(entry));
 		return drain;
+	}
+
+	/** To be called for each connection that has opened: it may be one that a drain was too early for. */
+	opened(connection: Connection): void {
+		if (this.#lookOuts.length === 0) return;
+		const now = performance.now();
+		this.#lookOuts = this.#lookOuts.filter(({ since }) => now - since < LATE_MS);
+		for (const { since, request } of this.#lookOuts) {
+			if (connection.age <= now - since || !request.late?.(connection)) continue;
+			const { close_code: code, reason } = request.policy;
+			connection.tunnel?.close({ code, reason, termination: request.termination });
+		}
 	}
 
 	/** Running ones and the last ended ones, oldest first. */

@@ -82,6 +82,8 @@ export interface EventSink {
 	pingRtt?(route: string, side: Side, seconds: number): void;
 	/** Reading was stopped because the other side is slow. */
 	pause?(route: string, direction: Direction): void;
+	/** A limit of the route (its key in `limits`) refused, closed or slowed something down. */
+	limited?(route: string, limit: string): void;
 	/** Everything else, by its event name of CONFIG §4 (`config.reload`, `endpoint.down`, …). */
 	notice?(level: LogLevel, event: string, fields: Record<string, unknown>): void;
 }
@@ -112,6 +114,9 @@ export class GatewayEvents implements Required<EventSink> {
 	}
 	pause(route: string, direction: Direction): void {
 		for (const sink of this.#sinks) sink.pause?.(route, direction);
+	}
+	limited(route: string, limit: string): void {
+		for (const sink of this.#sinks) sink.limited?.(route, limit);
 	}
 	notice(level: LogLevel, event: string, fields: Record<string, unknown>): void {
 		for (const sink of this.#sinks) sink.notice?.(level, event, fields);

@@ -37,6 +37,8 @@ export interface ForwardOptions extends BackendRequest {
 	readonly preamble?: Buffer | undefined;
 	/** Is given the chunks of the answer's body, unless they have a content coding; must not keep, change or throw. */
 	readonly watchAnswer?: ((chunk: Uint8Array) => void) | undefined;
+	/** Is told the backend's status as soon as it is there, long before a stream ends; must not throw. */
+	readonly answered?: ((status: number) => void) | undefined;
 }
 
 /** How the exchange ended: the whole answer went to the client. */
@@ -152,6 +154,7 @@ export function createForwarder(): Forwarder {
 				},
 				answered(answer) {
 					status = answer.statusCode as number;
+					options.answered?.(status);
 					answer.once("close", () => {
 						if (!answer.complete) fail(badHandshake(address, "the connection broke in the middle of the answer"));
 					});

@@ -1,5 +1,6 @@
 /** What the connections of one gateway process share. Made by the composition root, passed down, never global. */
 import type { Socket } from "node:net";
+import type { PolicyStates } from "../policy/states.ts";
 import type { TimerWheel } from "../tunnel/wheel.ts";
 import type { Connections } from "./connections.ts";
 import type { Drains } from "./drains.ts";
@@ -19,6 +20,8 @@ export interface Gateway {
 	readonly events: GatewayEvents;
 	readonly wheel: TimerWheel;
 	readonly forwarders: Forwarders;
+	/** What the checks of routes keep across reloads. */
+	readonly policies: PolicyStates;
 	/** Monotonic, ms. */
 	readonly clock: () => number;
 	/** A number in [0, 1). */

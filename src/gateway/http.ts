@@ -1,10 +1,13 @@
 /** The story of one plain HTTP request on a route: Socket.IO and SockJS polling, health pages, sign-in (CONFIG `http`). */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { asGatewayError, type ErrorCode, GatewayError } from "../errors.ts";
+import { asGatewayError, ERRORS, type ErrorCode, GatewayError } from "../errors.ts";
+import { type Admission, admit } from "../policy/admission.ts";
 import { wantsWebSocket } from "../protocol/handshake.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
+import { answerVerdict, errorVerdict } from "../upstreams/attempts/verdict.ts";
 import type { Gateway } from "./gateway.ts";
 import { type Incoming, readIncoming, readRequest } from "./incoming.ts";
+import { preambleFor } from "./proxied.ts";
 import { errorBody, errorHeaders } from "./respond.ts";
 import type { Route } from "./snapshot.ts";
 
@@ -22,26 +25,38 @@ export async function handleHttp(
 	let code: ErrorCode | undefined;
 	let bytesOut = 0;
 	try {
-		const { request, route } = admit(gateway, incoming);
-		bytesOut = await forward(gateway, incoming, request, route, response);
+		const { request, route } = findRoute(gateway, incoming);
+		const admission = await admit(route.policy.checks, {
+			request,
+			route: route.name,
+			connectionId: incoming.facts.connection_id,
+			signal: goneSignal(response),
+		});
+		incoming.facts.user = admission.user;
+		try {
+			bytesOut = await forward(gateway, incoming, admission, route, response);
+		} finally {
+			admission.leases?.release();
+		}
 	} catch (error) {
-		const failure =
-			response.destroyed && !response.headersSent ? new GatewayError("CLIENT_GONE") : asGatewayError(error);
+		const failure = whyFailed(message, response, error);
 		code = failure.code;
+		// Nothing was answered where nothing can be sent any more: the line tells what would have been.
+		if (response.destroyed && !response.headersSent) response.statusCode = failure.status;
 		if (code === "INTERNAL") gateway.events.notice("error", "internal.error", { message: failure.message });
 		answerError(response, failure);
 	}
 	gateway.events.http(incoming.facts, {
 		method: message.method ?? "",
-		status: code === "CLIENT_GONE" ? 499 : response.statusCode,
+		status: code === "CLIENT_GONE" ? ERRORS.CLIENT_GONE.status : response.statusCode,
 		code,
 		duration_ms: Math.round((gateway.clock() - startedAt) * 10) / 10,
 		bytes_out: bytesOut,
 	});
 }
 
-/** What has to hold before a request is forwarded. */
-function admit(gateway: Gateway, incoming: Incoming): { request: GatewayRequest; route: Route } {
+/** The route for a request that can be forwarded at all. */
+function findRoute(gateway: Gateway, incoming: Incoming): { request: GatewayRequest; route: Route } {
 	const { message, facts } = incoming;
 	if (message.headers["content-length"] !== undefined && message.headers["transfer-encoding"] !== undefined) {
 		throw new GatewayError("BAD_REQUEST", "both Content-Length and Transfer-Encoding (RFC 9112 §6.1)");
@@ -71,7 +86,7 @@ function refuseLostUpgrade(message: IncomingMessage): void {
 async function forward(
 	gateway: Gateway,
 	incoming: Incoming,
-	request: GatewayRequest,
+	{ request, headers }: Admission,
 	route: Route,
 	response: ServerResponse,
 ): Promise<number> {
@@ -79,12 +94,13 @@ async function forward(
 	const upstream = route.upstream();
 	facts.upstream = upstream.name;
 	const candidates = upstream.candidates(request);
-	let last = new GatewayError("NO_ENDPOINT", undefined, { retryAfter: 1 });
+	let last: GatewayError | undefined;
 	for (let tried = 0; tried < route.retries.attempts; tried++) {
 		const endpoint = candidates.next();
 		if (!endpoint) break;
 		facts.endpoint = endpoint.id;
 		const cookie = upstream.stickyCookie(endpoint, request);
+		const judgement = upstream.protection.begin(endpoint);
 		try {
 			const { bytesOut } = await gateway.forwarders.of(upstream).forward({
 				req: message,
@@ -92,24 +108,35 @@ async function forward(
 				request,
 				address: endpoint.address,
 				tls: upstream.tls,
+				preamble: preambleFor(upstream.proxyProtocol, message.socket, request.clientIp),
 				target: route.rewrite.target(request),
 				host: route.rewrite.host(request, endpoint.address.authority),
 				connectionId: facts.connection_id,
 				rules: route.requestHeaders,
+				checkHeaders: headers,
+				reserved: route.policy.reserved,
 				responseRules: route.responseHeaders,
 				extraResponseHeaders: cookie === undefined ? undefined : ["Set-Cookie", cookie],
 				timeouts: route.timeouts,
 				watchAnswer: upstream.watchAnswer(request, endpoint),
+				answered: (status) => judgement.settle(answerVerdict(status)),
 			});
 			return bytesOut;
 		} catch (error) {
 			last = asGatewayError(error);
+			judgement.settle(errorVerdict(last));
 			// The forwarder names a retry only where the request can be sent again.
 			const again = last.retry !== undefined && route.retries.on.has(last.retry);
 			if (!again || response.headersSent || response.destroyed) break;
 		}
 	}
-	throw last;
+	throw last ?? upstream.unavailable();
+}
+
+/** A body that could not be read is the listener's word, and the cause of what else went wrong. */
+function whyFailed(message: IncomingMessage, response: ServerResponse, error: unknown): GatewayError {
+	if (message.errored instanceof GatewayError) return message.errored;
+	return response.destroyed && !response.headersSent ? new GatewayError("CLIENT_GONE") : asGatewayError(error);
 }
 
 function answerError(response: ServerResponse, error: GatewayError): void {
@@ -120,11 +147,26 @@ function answerError(response: ServerResponse, error: GatewayError): void {
 		return;
 	}
 	for (const name of response.getHeaderNames()) response.removeHeader(name);
+	if (error.answer) {
+		const { status, statusText, rawHeaders, body } = error.answer;
+		response.writeHead(status, statusText, [...rawHeaders, "Connection", "close"]);
+		response.end(body);
+		return;
+	}
 	const headers = errorHeaders(error);
 	// The request's body may not have been read: its rest must not be taken for the next request.
 	headers.Connection = error.status === 426 ? "Upgrade, close" : "close";
+	const body = errorBody(error);
+	headers["Content-Length"] = String(Buffer.byteLength(body));
 	response.writeHead(error.status, headers);
-	response.end(errorBody(error));
+	response.end(body);
+}
+
+/** Aborts when the client leaves while its request waits for a check. */
+function goneSignal(response: ServerResponse): AbortSignal {
+	const gone = new AbortController();
+	response.once("close", () => gone.abort());
+	return gone.signal;
 }
 
 function ignoreError(): void {

@@ -23,6 +23,11 @@ export function errorHeaders(error: GatewayError): Record<string, string> {
 
 /** Writes an error's answer to a raw socket and closes it. */
 export function refuse(socket: Socket, error: GatewayError): void {
+	if (error.answer) {
+		const { status, statusText, rawHeaders, body } = error.answer;
+		send(socket, status, statusText, rawHeaders, body);
+		return;
+	}
 	const body = Buffer.from(errorBody(error));
 	const headers = [...Object.entries(errorHeaders(error)).flat(), "Content-Length", String(body.length)];
 	send(socket, error.status, STATUS_CODES[error.status] ?? "Error", headers, body);

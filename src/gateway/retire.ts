@@ -14,8 +14,7 @@ const GIVEN_NAME = /^route-\d+$/;
  */
 export function retire(connections: Iterable<Connection>, old: Snapshot, next: Snapshot, drains: Drains): number {
 	const successors = new Map<Route, Route | undefined>();
-	const gone = new Map<Route, Connection[]>();
-	let count = 0;
+	const gone: [Connection, Route][] = [];
 	for (const connection of connections) {
 		const { route, endpoint, facts } = connection;
 		if (!route || !endpoint) continue;
@@ -29,17 +28,37 @@ export function retire(connections: Iterable<Connection>, old: Snapshot, next: S
 			continue;
 		}
 		// The new file's policy where the route is still there: it is the operator's latest word.
-		const policyOf = successor ?? route;
-		const together = gone.get(policyOf);
+		gone.push([connection, successor ?? route]);
+	}
+	drainByRoute(gone, (route) => `route ${route.name} (changed by a reload)`, drains);
+	return gone.length;
+}
+
+/** Moves people off an endpoint that went down (`on_unhealthy: close`), each by the policy of its route. */
+export function leaveEndpoint(
+	connections: Iterable<Connection>,
+	upstream: string,
+	endpoint: string,
+	drains: Drains,
+): void {
+	const affected: [Connection, Route][] = [];
+	for (const connection of connections) {
+		const { route, facts } = connection;
+		if (route && facts.upstream === upstream && facts.endpoint === endpoint) affected.push([connection, route]);
+	}
+	drainByRoute(affected, (route) => `endpoint ${endpoint} (down), route ${route.name}`, drains);
+}
+
+function drainByRoute(affected: Iterable<[Connection, Route]>, target: (route: Route) => string, drains: Drains): void {
+	const byRoute = new Map<Route, Connection[]>();
+	for (const [connection, route] of affected) {
+		const together = byRoute.get(route);
 		if (together) together.push(connection);
-		else gone.set(policyOf, [connection]);
-		count++;
+		else byRoute.set(route, [connection]);
 	}
-	for (const [route, affected] of gone) {
-		const target = `route ${route.name} (changed by a reload)`;
-		drains.start({ target, connections: affected, policy: route.drain, termination: "drain" });
+	for (const [route, connections] of byRoute) {
+		drains.start({ target: target(route), connections, policy: route.drain, termination: "drain" });
 	}
-	return count;
 }
 
 /** The route that a route lives on as: the one of its name, or, for a nameless one, the one with the same match. */

@@ -4,7 +4,12 @@ import type { Gateway } from "./gateway.ts";
 /** What stops accepting. */
 export interface Stoppable {
 	stopAccepting(): void;
+	/** Plain HTTP answers that are under way; idle connections are closed by asking. */
+	busy(): number;
 }
+
+/** Pause between two looks whether everything has ended. */
+const LOOK_MS = 20;
 
 export class ShutDown {
 	/** Resolves when no connection is left. */
@@ -40,12 +45,14 @@ export class ShutDown {
 			takesOver: true,
 		});
 		if (this.#isCut) this.#cutOff();
+		const deadline = this.#gateway.clock() + policy.timeout;
 		await drain.done;
-		// A handshake that was under way may have opened a tunnel meanwhile: it is told at once.
-		for (const connection of connections.list()) {
-			connection.tunnel?.close({ code: policy.close_code, reason: policy.reason, termination: "shutdown" });
+		// Handshakes under way are refused at their end, plain HTTP answers may finish.
+		const busy = () => this.#gateway.handshakes.size + connections.size + listeners.busy() > 0;
+		while (busy() && !this.#isCut && this.#gateway.clock() < deadline) {
+			await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
 		}
-		if (this.#isCut) this.#cutOff();
+		this.#cutOff();
 		await connections.empty();
 	}
 

@@ -2,12 +2,16 @@
 import type { BlockList } from "node:net";
 import type { DrainConfig, GatewayConfig, RouteConfig } from "../config/schema.ts";
 import { blockList } from "../options.ts";
+import { compilePolicy, type Policy } from "../policy/index.ts";
+import type { PolicyStates } from "../policy/states.ts";
 import { compileHeaderRules, type HeaderRules } from "../protocol/headers.ts";
 import type { CompiledRewrite } from "../routing/rewrite.ts";
 import { compileRewrite } from "../routing/rewrite.ts";
 import { compileSplit } from "../routing/split.ts";
 import { RouteTable } from "../routing/table.ts";
+import { compileTunnelLimits } from "../tunnel/limits-options.ts";
 import type { TunnelOptions } from "../tunnel/tunnel.ts";
+import { certificateName } from "../upstreams/discovery/index.ts";
 import type { UpstreamStates } from "../upstreams/states.ts";
 import { compileUpstreamTls } from "../upstreams/tls.ts";
 import { compileUpstream, type Upstream } from "../upstreams/upstream.ts";
@@ -25,6 +29,8 @@ export interface Route {
 	readonly http: RouteConfig["http"];
 	readonly timeouts: RouteConfig["timeouts"];
 	readonly retries: { readonly attempts: number; readonly on: ReadonlySet<string> };
+	/** Who may connect. */
+	readonly policy: Policy;
 	readonly tunnel: TunnelOptions;
 	readonly drain: DrainConfig;
 }
@@ -41,6 +47,7 @@ export interface Snapshot {
 /** What a snapshot is given from outside. */
 export interface SnapshotDeps {
 	readonly states: UpstreamStates;
+	readonly policies: PolicyStates;
 	/** A number in [0, 1). */
 	readonly random: () => number;
 	readonly stickySecret: Buffer;
@@ -55,15 +62,20 @@ export interface SnapshotDeps {
 export function compileSnapshot(config: GatewayConfig, deps: SnapshotDeps): Snapshot {
 	const upstreams = new Map<string, Upstream>();
 	for (const [name, upstream] of Object.entries(config.upstreams)) {
-		const tls = upstream.endpoints.some(({ url }) => /^(wss|https):/.test(url))
-			? compileUpstreamTls(upstream.tls, deps.readFile)
-			: undefined;
+		const { discovery } = upstream;
+		const tls =
+			discovery?.scheme === "wss" || upstream.endpoints.some(({ url }) => /^(wss|https):/.test(url))
+				? {
+						...compileUpstreamTls(upstream.tls, deps.readFile),
+						discoveredName: discovery && certificateName(discovery),
+					}
+				: undefined;
 		upstreams.set(
 			name,
 			compileUpstream(name, upstream, deps.states, { random: deps.random, stickySecret: deps.stickySecret, tls }),
 		);
 	}
-	const routes = config.routes.map((route) => compileRoute(route, upstreams, deps.random));
+	const routes = config.routes.map((route) => compileRoute(route, upstreams, deps));
 	return {
 		config,
 		routes,
@@ -75,7 +87,7 @@ export function compileSnapshot(config: GatewayConfig, deps: SnapshotDeps): Snap
 	};
 }
 
-function compileRoute(config: RouteConfig, upstreams: ReadonlyMap<string, Upstream>, random: () => number): Route {
+function compileRoute(config: RouteConfig, upstreams: ReadonlyMap<string, Upstream>, deps: SnapshotDeps): Route {
 	const find = (name: string): Upstream => {
 		const upstream = upstreams.get(name);
 		if (!upstream) throw new Error(`route ${config.name}: there is no upstream ${name}`);
@@ -87,7 +99,7 @@ function compileRoute(config: RouteConfig, upstreams: ReadonlyMap<string, Upstre
 	const { timeouts, ping } = config;
 	return {
 		name: config.name,
-		upstream: compileSplit(choices, random),
+		upstream: compileSplit(choices, deps.random),
 		upstreams: choices.map(({ target }) => target),
 		rewrite: compileRewrite(config.rewrite),
 		requestHeaders: compileHeaderRules(config.request_headers),
@@ -95,6 +107,7 @@ function compileRoute(config: RouteConfig, upstreams: ReadonlyMap<string, Upstre
 		http: config.http,
 		timeouts,
 		retries: { attempts: config.retries.attempts, on: new Set(config.retries.on) },
+		policy: compilePolicy(config, { states: deps.policies, readFile: deps.readFile }),
 		tunnel: {
 			idle: timeouts.idle,
 			lifetime: timeouts.lifetime,
@@ -104,6 +117,8 @@ function compileRoute(config: RouteConfig, upstreams: ReadonlyMap<string, Upstre
 			pingClient: ping.sides.includes("client"),
 			pingBackend: ping.sides.includes("backend"),
 			backendLostCode: config.close_codes.backend_lost,
+			authExpiredCode: config.close_codes.auth_expired,
+			limits: compileTunnelLimits(config.limits, config.close_codes.overload),
 		},
 		drain: config.drain,
 	};

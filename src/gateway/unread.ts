@@ -1,10 +1,11 @@
 /** Connections that never brought a request that could be read: bad TLS, bad HTTP, a head that is late or too large. */
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
-import type { GatewayError } from "../errors.ts";
+import { GatewayError } from "../errors.ts";
 import { normaliseIp } from "../options.ts";
 import { Connection } from "./connections.ts";
 import type { Gateway } from "./gateway.ts";
+import { proxied } from "./proxied.ts";
 import { refuse } from "./respond.ts";
 
 /**
@@ -23,8 +24,20 @@ export function refuseUnread(
 		socket.destroy();
 		return;
 	}
-	const facts = { connection_id: randomUUID(), client_ip: peerIp, peer_ip: peerIp, listener };
+	const facts = {
+		connection_id: randomUUID(),
+		client_ip: proxied(socket)?.sourceIp ?? peerIp,
+		peer_ip: peerIp,
+		listener,
+	};
 	if (!answer || error.code === "TLS_FAILED" || !socket.writable) socket.destroy();
 	else refuse(socket, error);
 	new Connection(gateway.connections, facts, gateway.clock()).rejected(error, []);
+}
+
+/** The line of a connection that was closed as soon as it came, for want of room. */
+export function refuseDropped(gateway: Gateway, listener: string, address: string | undefined, why: string): void {
+	const peerIp = normaliseIp(address ?? "");
+	const facts = { connection_id: randomUUID(), client_ip: peerIp, peer_ip: peerIp, listener };
+	new Connection(gateway.connections, facts, gateway.clock()).rejected(new GatewayError("LIMIT_CONNECTIONS", why), []);
 }

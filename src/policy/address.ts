@@ -7,8 +7,12 @@ import type { Check } from "./check.ts";
 const ranges = z.union([z.array(cidr).min(1), cidr.transform((range) => [range])]);
 
 export const addressOptions = {
-	allow: ranges.optional().meta({ description: "Only clients with one of these addresses may connect; others get 403." }),
-	deny: ranges.optional().meta({ description: "Clients with one of these addresses get 403, also when `allow` has them." }),
+	allow: ranges
+		.optional()
+		.meta({ description: "Only clients with one of these addresses may connect; others get 403." }),
+	deny: ranges
+		.optional()
+		.meta({ description: "Clients with one of these addresses get 403, also when `allow` has them." }),
 };
 
 export interface AddressConfig {

@@ -1,18 +1,21 @@
-/** Runs the checks of a route in order, and holds what they granted until the connection ends. */
+/** Runs the checks of a route in order, and collects what they grant. */
 import { GatewayError } from "../errors.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
-import type { Check, CheckContext, Granted, TokenNames, WatchedConnection } from "./check.ts";
+import type { Check, CheckContext, Granted } from "./check.ts";
+import { Leases } from "./leases.ts";
+import type { TokenNames } from "./revocations.ts";
 
 /** What is known about a request before its checks. */
 export interface AdmissionFacts {
 	readonly request: GatewayRequest;
+	/** Name of the route. */
 	readonly route: string;
 	readonly connectionId: string;
 	/** Aborts when the client leaves. */
 	readonly signal: AbortSignal;
 }
 
-/** All that the checks of one request granted. It is released exactly once, however often that is asked. */
+/** All that the checks of one request granted. Whoever has it gives its leases back. */
 export class Admission implements CheckContext {
 	/** Without tokens and keys. */
 	request: GatewayRequest;
@@ -27,13 +30,15 @@ export class Admission implements CheckContext {
 	/** ms since the epoch; Infinity = never. */
 	expiresAt = Number.POSITIVE_INFINITY;
 	token: TokenNames | undefined;
+	/** Undefined when there is nothing to give back. */
+	leases: Leases | undefined;
 
-	#granted: Granted[] | undefined;
-	#watches: (() => void)[] | undefined;
-	#released = false;
+	#confirms: (() => void)[] | undefined;
 
 	constructor(facts: AdmissionFacts) {
 		this.request = facts.request;
+		// A check that knows better says so.
+		this.user = facts.request.clientCertificate?.commonName;
 		this.route = facts.route;
 		this.connectionId = facts.connectionId;
 		this.signal = facts.signal;
@@ -50,9 +55,13 @@ export class Admission implements CheckContext {
 		if (granted.fallbackSubprotocol !== undefined) this.fallbackSubprotocol = granted.fallbackSubprotocol;
 		if (granted.expiresAt !== undefined) this.expiresAt = Math.min(this.expiresAt, granted.expiresAt);
 		if (granted.token) this.token = granted.token;
-		if (granted.release || granted.confirm || granted.watch) {
-			this.#granted ??= [];
-			this.#granted.push(granted);
+		if (granted.confirm) {
+			this.#confirms ??= [];
+			this.#confirms.push(granted.confirm);
+		}
+		if (granted.release || granted.watch) {
+			this.leases ??= new Leases();
+			this.leases.add(granted);
 		}
 	}
 
@@ -61,27 +70,7 @@ export class Admission implements CheckContext {
 	 * @throws GatewayError
 	 */
 	confirm(): void {
-		for (const granted of this.#granted ?? []) granted.confirm?.();
-	}
-
-	/** The tunnel is open. */
-	watch(connection: WatchedConnection): void {
-		for (const granted of this.#granted ?? []) {
-			if (!granted.watch) continue;
-			this.#watches ??= [];
-			this.#watches.push(granted.watch(connection));
-		}
-	}
-
-	/** Ends all watching and gives everything back, the last first. */
-	release(): void {
-		if (this.#released) return;
-		this.#released = true;
-		for (const unwatch of this.#watches ?? []) unwatch();
-		const granted = this.#granted ?? [];
-		for (let i = granted.length - 1; i >= 0; i--) granted[i]?.release?.();
-		this.#granted = undefined;
-		this.#watches = undefined;
+		for (const confirm of this.#confirms ?? []) confirm();
 	}
 }
 
@@ -94,17 +83,14 @@ export async function admit(checks: readonly Check[], facts: AdmissionFacts): Pr
 	try {
 		for (const check of checks) {
 			let granted = check.check(admission);
-			if (granted instanceof Promise) {
-				granted = await granted;
-				if (granted !== undefined) admission.add(granted);
-				if (facts.signal.aborted) throw new GatewayError("CLIENT_GONE");
-			} else if (granted !== undefined) {
-				admission.add(granted);
-			}
+			const waited = granted instanceof Promise;
+			if (waited) granted = await granted;
+			if (granted !== undefined) admission.add(granted as Granted);
+			if (waited && facts.signal.aborted) throw new GatewayError("CLIENT_GONE");
 		}
 		return admission;
 	} catch (error) {
-		admission.release();
+		admission.leases?.release();
 		throw error;
 	}
 }

@@ -1,5 +1,6 @@
 /** What a check is: one question about who may connect, asked before anything is dialled (DESIGN §4 step 6). */
 import type { GatewayRequest } from "../protocol/request.ts";
+import type { TokenNames } from "./revocations.ts";
 import type { PolicyStates } from "./states.ts";
 
 /** What a check looks at. */
@@ -33,16 +34,8 @@ export interface Granted {
 	readonly release?: (() => void) | undefined;
 	/** Called once the tunnel is open; the returned function is called when it has ended. */
 	readonly watch?: ((connection: WatchedConnection) => () => void) | undefined;
-	/** Names by which {@link Revocations.revoke} finds the connection. */
+	/** Names by which a revocation finds the connection. */
 	readonly token?: TokenNames | undefined;
-}
-
-/** The claims of a token that can be revoked. */
-export interface TokenNames {
-	readonly sub?: string | undefined;
-	readonly jti?: string | undefined;
-	/** When the token expires, ms since the epoch; Infinity when it does not. */
-	readonly expiresAt: number;
 }
 
 /** An open connection, as a check sees it. */

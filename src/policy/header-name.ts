@@ -5,7 +5,7 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** Written by the gateway for every request; a check cannot have them too. */
 const OWN =
-	/^(?:host|connection|proxy-connection|keep-alive|te|trailer|upgrade|transfer-encoding|content-length|expect|proxy-authenticate|proxy-authorization|forwarded|x-forwarded-(?:for|proto|host|port)|x-real-ip|x-request-id|sec-websocket-.*)$/i;
+	/^(?:host|connection|proxy-connection|keep-alive|te|trailer|upgrade|transfer-encoding|content-length|expect|proxy-authenticate|proxy-authorization|forwarded|x-forwarded-(?:for|proto|host|port)|x-real-ip|x-request-id|x-client-(?:verified|cert-subject|cert-fingerprint)|sec-websocket-.*)$/i;
 
 /** A header that a check may set (RFC 9110 §5.1). */
 export const headerNameOption = z

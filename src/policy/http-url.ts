@@ -9,7 +9,8 @@ export const httpUrl = z.string().refine(isHttpUrl, {
 function isHttpUrl(text: string): boolean {
 	if (!/^https?:\/\//i.test(text)) return false;
 	try {
-		return new URL(text).hash === "";
+		const { hash, username, password } = new URL(text);
+		return hash === "" && username === "" && password === "";
 	} catch {
 		return false;
 	}

@@ -2,8 +2,9 @@
 import type { KeyObject } from "node:crypto";
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWSHeaderParameters } from "jose";
 import { GatewayError } from "../errors.ts";
+import { challenge } from "./bearer.ts";
 import { withoutSecrets } from "./http-url.ts";
-import type { Notice } from "./states.ts";
+import type { Notice } from "./notice.ts";
 
 export interface JwksOptions {
 	readonly url: string;
@@ -56,7 +57,7 @@ export class JwksSource {
 	 */
 	async key(header: JWSHeaderParameters): Promise<Key> {
 		if (this.#lookup === undefined || this.#deps.clock() - this.#loadedAt > this.#options.maxAge) await this.#load();
-		if (this.#lookup === undefined) throw new GatewayError("JWKS_UNAVAILABLE");
+		if (this.#lookup === undefined) throw new GatewayError("JWKS_UNAVAILABLE", undefined, { headers: challenge() });
 		try {
 			return await this.#lookup(header);
 		} catch (error) {
@@ -103,7 +104,11 @@ export class JwksSource {
 
 async function fetchKeySet(url: string, signal: AbortSignal): Promise<JSONWebKeySet> {
 	// A redirect could lead from https to anywhere.
-	const response = await fetch(url, { signal, redirect: "error", headers: { Accept: "application/jwk-set+json, application/json" } });
+	const response = await fetch(url, {
+		signal,
+		redirect: "error",
+		headers: { Accept: "application/jwk-set+json, application/json" },
+	});
 	if (!response.ok) {
 		await response.body?.cancel();
 		throw new Error(`the answer has status ${response.status}`);

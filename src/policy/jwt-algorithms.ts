@@ -49,7 +49,9 @@ export function parsePublicKey(pem: string): KeyObject {
 		throw new Error("there is no public key in this file; expected PEM (BEGIN PUBLIC KEY)");
 	}
 	if (algorithmsOf(key).length === 0) {
-		throw new Error(`a key of the kind ${key.asymmetricKeyType} cannot be used; expected RSA, P-256, P-384, P-521 or Ed25519`);
+		throw new Error(
+			`a key of the kind ${key.asymmetricKeyType} cannot be used; expected RSA, P-256, P-384, P-521 or Ed25519`,
+		);
 	}
 	if ((key.asymmetricKeyDetails?.modulusLength ?? 2048) < 2048) {
 		throw new Error("an RSA key needs at least 2048 bits (RFC 7518 section 3.3)");

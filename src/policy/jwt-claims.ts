@@ -1,7 +1,7 @@
 /** The claims of a token (RFC 7519 §4.1): which have to hold, and which the backend is told. */
 import { GatewayError } from "../errors.ts";
-import { headerText, isWireValue } from "../protocol/headers.ts";
-import { challenge } from "./jwt-signature.ts";
+import { headerText, isWireValue } from "../protocol/header-rules.ts";
+import { challenge } from "./bearer.ts";
 
 export type Claims = Readonly<Record<string, unknown>>;
 
@@ -91,6 +91,9 @@ function listed(value: unknown, wanted: string): boolean {
 	return value === wanted || (Array.isArray(value) && value.includes(wanted));
 }
 
-function refusal(code: "JWT_INVALID" | "JWT_EXPIRED" | "JWT_NOT_YET_VALID" | "JWT_CLAIMS", message?: string): GatewayError {
+function refusal(
+	code: "JWT_INVALID" | "JWT_EXPIRED" | "JWT_NOT_YET_VALID" | "JWT_CLAIMS",
+	message?: string,
+): GatewayError {
 	return new GatewayError(code, message, { headers: challenge("invalid_token") });
 }

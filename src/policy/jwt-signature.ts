@@ -1,7 +1,8 @@
 /** The signature of a token (RFC 7515), checked with the one key source of a route. */
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
-import { compactVerify, errors } from "jose";
+import { type CompactJWSHeaderParameters, compactVerify, errors } from "jose";
 import { GatewayError } from "../errors.ts";
+import { challenge } from "./bearer.ts";
 import type { JwksSource } from "./jwks.ts";
 import type { Algorithm } from "./jwt-algorithms.ts";
 
@@ -25,7 +26,9 @@ export function secretVerifier(secret: string, algorithms: readonly Algorithm[])
 		const [, header, payload, signature] = parts as unknown as [string, string, string, string];
 		const hash = HASHES[algorithmOf(header, algorithms)];
 		if (hash === undefined) throw notAllowed();
-		const expected = createHmac(hash, key).update(token.slice(0, header.length + 1 + payload.length)).digest();
+		const expected = createHmac(hash, key)
+			.update(token.slice(0, header.length + 1 + payload.length))
+			.digest();
 		const given = Buffer.from(signature, "base64url");
 		if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw badSignature();
 		return Buffer.from(payload, "base64url");
@@ -49,7 +52,7 @@ export function jwksVerifier(source: JwksSource, algorithms: readonly Algorithm[
 	const options = { algorithms: [...algorithms] };
 	return async (token) => {
 		try {
-			return (await compactVerify(token, (header) => source.key(header), options)).payload;
+			return (await compactVerify(token, (header: CompactJWSHeaderParameters) => source.key(header), options)).payload;
 		} catch (error) {
 			if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw refusal(error);
 			// Keys without an id: each that fits is tried.
@@ -88,7 +91,8 @@ function refusal(error: unknown): unknown {
 	if (error instanceof errors.JWKSNoMatchingKey) return invalid("no key of the key set fits the token");
 	if (error instanceof errors.JOSEError) return malformed();
 	// WebCrypto and jose report a key that does not fit the algorithm with these.
-	if (error instanceof TypeError || error instanceof DOMException) return invalid("the key does not fit the token's algorithm");
+	if (error instanceof TypeError || error instanceof DOMException)
+		return invalid("the key does not fit the token's algorithm");
 	return error;
 }
 
@@ -106,9 +110,4 @@ function badSignature(): GatewayError {
 
 function invalid(message: string): GatewayError {
 	return new GatewayError("JWT_INVALID", message, { headers: challenge("invalid_token") });
-}
-
-/** RFC 6750 §3. */
-export function challenge(error?: "invalid_token"): Record<string, string> {
-	return { "WWW-Authenticate": error === undefined ? "Bearer" : `Bearer error="${error}"` };
 }

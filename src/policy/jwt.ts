@@ -2,13 +2,21 @@
 import { z } from "zod";
 import { GatewayError } from "../errors.ts";
 import { finiteDuration, oneOrMany } from "../options.ts";
+import { challenge } from "./bearer.ts";
 import type { Check, CheckDeps, Granted } from "./check.ts";
 import { headerNameOption } from "./header-name.ts";
-import { ALGORITHMS, type Algorithm, algorithmsOf, parsePublicKey, PUBLIC_ALGORITHMS, SECRET_ALGORITHMS } from "./jwt-algorithms.ts";
-import { checkClaims, type Claims, claimAt, claimText, type ClaimRules, parseClaims, time } from "./jwt-claims.ts";
-import { challenge, jwksVerifier, publicKeyVerifier, secretVerifier, type Verifier } from "./jwt-signature.ts";
-import { compileSources, tokenSourceOptions } from "./token-source.ts";
 import { httpUrl } from "./http-url.ts";
+import {
+	ALGORITHMS,
+	type Algorithm,
+	algorithmsOf,
+	PUBLIC_ALGORITHMS,
+	parsePublicKey,
+	SECRET_ALGORITHMS,
+} from "./jwt-algorithms.ts";
+import { type ClaimRules, type Claims, checkClaims, claimAt, claimText, parseClaims, time } from "./jwt-claims.ts";
+import { jwksVerifier, publicKeyVerifier, secretVerifier, type Verifier } from "./jwt-signature.ts";
+import { compileSources, tokenSourceOptions } from "./token-source.ts";
 
 const scalar = z.union([z.string(), z.number(), z.boolean()], { error: "expected a text, a number, true or false" });
 const positive = finiteDuration.refine((ms) => ms > 0, { error: "has to be longer than 0" });
@@ -21,7 +29,9 @@ export const jwtOptions = z.strictObject({
 	jwks_cooldown: positive
 		.prefault("10s")
 		.meta({ description: "Least time between two fetches, also when tokens have unknown key ids." }),
-	jwks_timeout: positive.prefault("5s").meta({ description: "For one fetch. The last good keys are kept when it fails." }),
+	jwks_timeout: positive
+		.prefault("5s")
+		.meta({ description: "For one fetch. The last good keys are kept when it fails." }),
 	secret: z.string().min(1, { error: "the secret is empty" }).optional().meta({
 		description: "Shared secret for HS256, HS384 and HS512: the bytes of this text, 32 or more.",
 	}),
@@ -37,18 +47,15 @@ export const jwtOptions = z.strictObject({
 		.meta({ description: "Signature algorithms that are accepted. Default: all that the key can be used with." }),
 	issuer: oneOrMany(z.string().min(1)).optional().meta({ description: "What `iss` has to be." }),
 	audience: oneOrMany(z.string().min(1)).optional().meta({ description: "What `aud` has to be, or to have." }),
-	required_claims: z
-		.record(z.string().min(1), oneOrMany(scalar))
-		.prefault({})
-		.meta({
-			description: "Claims that have to have one of these values; of a list, one entry. `a.b` is a claim inside another.",
-		}),
+	required_claims: z.record(z.string().min(1), oneOrMany(scalar)).prefault({}).meta({
+		description: "Claims that have to have one of these values; of a list, one entry. `a.b` is a claim inside another.",
+	}),
 	clock_tolerance: finiteDuration
 		.prefault("5s")
 		.meta({ description: "How far clocks may differ when a connection is opened." }),
-	from: tokenSourceOptions
-		.prefault(["header"])
-		.meta({ description: "Where the token may be; `header` is `Authorization: Bearer`. It is taken out before forwarding." }),
+	from: tokenSourceOptions.prefault(["header"]).meta({
+		description: "Where the token may be; `header` is `Authorization: Bearer`. It is taken out before forwarding.",
+	}),
 	forward_claims: z
 		.record(z.string().min(1), headerNameOption)
 		.prefault({})

@@ -11,7 +11,7 @@ import type { Check } from "./check.ts";
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { http: 80, https: 443, ws: 80, wss: 443 };
 
 /** A serialised origin (RFC 6454 §6.2). Schemes of apps (`capacitor://localhost`, `chrome-extension://…`) are origins too. */
-const ORIGIN = /^([a-z][a-z0-9+.-]*):\/\/(\[[0-9a-f:.]+\]|[a-z0-9_~%.-]+)(?::(\d{1,5}))?$/;
+const ORIGIN = /^([a-z][a-z0-9+.-]*):\/\/(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?)(?::(\d{1,5}))?$/;
 /** `https://*.example.com`, with or without a port. */
 const WILDCARD = /^([a-z][a-z0-9+.-]*):\/\/\*\.([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::(\d{1,5}))?$/;
 

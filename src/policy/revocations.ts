@@ -1,5 +1,12 @@
 /** Tokens that do not count any more although they have not expired: by subject (`sub`) or by token id (`jti`). */
-import type { TokenNames } from "./check.ts";
+
+/** The claims of a token by which it can be revoked. */
+export interface TokenNames {
+	readonly sub?: string | undefined;
+	readonly jti?: string | undefined;
+	/** When the token expires, ms since the epoch; Infinity when it does not. */
+	readonly expiresAt: number;
+}
 
 /** What to revoke: every token of a subject, or one token. Exactly one of the two. */
 export interface RevocationTarget {
@@ -50,6 +57,15 @@ export class Revocations {
 	/** Takes a revocation back; false when there was none. */
 	remove(target: RevocationTarget): boolean {
 		return this.#until.delete(keyOf(target));
+	}
+
+	/** Those that still count, in no particular order. */
+	*list(): Iterable<RevocationTarget & { readonly until: number }> {
+		const now = this.#now();
+		for (const [key, until] of this.#until) {
+			const name = key.slice(4);
+			if (until > now) yield key.startsWith("sub ") ? { sub: name, until } : { jti: name, until };
+		}
 	}
 
 	/** Whether a token with these names is revoked now. */

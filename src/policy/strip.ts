@@ -49,11 +49,7 @@ export function withoutSubprotocols(request: GatewayRequest, taken: (token: stri
 }
 
 /** Changes each header of a name, or takes it out, in the raw list and by name alike. */
-function edited(
-	request: GatewayRequest,
-	lower: string,
-	change: (value: string) => string | undefined,
-): GatewayRequest {
+function edited(request: GatewayRequest, lower: string, change: (value: string) => string | undefined): GatewayRequest {
 	const rawHeaders: string[] = [];
 	const values: string[] = [];
 	const raw = request.rawHeaders;

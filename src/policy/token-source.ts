@@ -12,7 +12,8 @@ const place = z
 		query: z.string().min(1).optional().meta({ description: "Name of a query parameter." }),
 		cookie: name.optional().meta({ description: "Name of a cookie." }),
 		subprotocol: name.optional().meta({
-			description: "Start of an offered subprotocol; what follows is the value. For browsers, which cannot send headers.",
+			description:
+				"Start of an offered subprotocol; what follows is the value. For browsers, which cannot send headers.",
 		}),
 	})
 	.refine((source) => Object.values(source).filter((value) => value !== undefined).length === 1, {
@@ -24,7 +25,11 @@ export const keySourceOptions = z.array(place).min(1);
 
 /** Places for a token: also `header`, which is `Authorization: Bearer`. */
 export const tokenSourceOptions = z
-	.array(z.union([z.literal("header"), place], { error: "expected header, or { header, query, cookie or subprotocol: name }" }))
+	.array(
+		z.union([z.literal("header"), place], {
+			error: "expected header, or { header, query, cookie or subprotocol: name }",
+		}),
+	)
 	.min(1);
 
 export type SourceConfig = z.output<typeof tokenSourceOptions>[number];

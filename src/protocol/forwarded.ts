@@ -1,11 +1,12 @@
-/** X-Forwarded-*, X-Real-IP, X-Request-Id and Forwarded (RFC 7239): who the client is, told to the backend. */
+/** X-Forwarded-*, X-Real-IP, X-Request-Id, X-Client-* and Forwarded (RFC 7239): who the client is, told to the backend. */
 import { isIPv6 } from "node:net";
+import { headerText } from "./header-rules.ts";
 import { type GatewayRequest, headerValue } from "./request.ts";
 
 /** What {@link forwardedHeaders} reads. */
 export type ForwardedFacts = Pick<
 	GatewayRequest,
-	"headers" | "clientIp" | "peerIp" | "secure" | "port" | "authority" | "trustedPeer"
+	"headers" | "clientIp" | "peerIp" | "secure" | "port" | "authority" | "trustedPeer" | "clientCertificate"
 >;
 
 const REWRITTEN = new Set([
@@ -16,6 +17,10 @@ const REWRITTEN = new Set([
 	"x-real-ip",
 	"x-request-id",
 	"forwarded",
+	// Of a client's certificate: a trusted peer's are replaced too, since it may have passed on what a client wrote.
+	"x-client-verified",
+	"x-client-cert-subject",
+	"x-client-cert-fingerprint",
 ]);
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -45,6 +50,11 @@ export function forwardedHeaders(request: ForwardedFacts, connectionId: string, 
 	if (request.port !== 0) list.push("X-Forwarded-Port", String(request.port));
 	if (request.clientIp !== "") list.push("X-Real-IP", request.clientIp);
 	list.push("X-Request-Id", told("x-request-id") ?? connectionId);
+	const { clientCertificate } = request;
+	if (clientCertificate) {
+		list.push("X-Client-Verified", "SUCCESS", "X-Client-Cert-Subject", headerText(clientCertificate.subject));
+		list.push("X-Client-Cert-Fingerprint", clientCertificate.fingerprint);
+	}
 	const earlier = told("forwarded");
 	if (earlier !== undefined) list.push("Forwarded", `${earlier}, ${element(request, request.peerIp)}`);
 	else if (forwarded) list.push("Forwarded", element(request, request.clientIp));

@@ -45,7 +45,7 @@ export function checkHandshake(head: HandshakeHead): Handshake {
 		throw new GatewayError("METHOD_NOT_ALLOWED", undefined, { headers: { Allow: "GET" } });
 	}
 	if (head.httpVersion !== "1.1") throw bad("the handshake must be HTTP/1.1");
-	if (count(head.rawHeaders, "host") !== 1) throw bad("exactly one Host header is required");
+	if (countHeader(head.rawHeaders, "host") !== 1) throw bad("exactly one Host header is required");
 	if (!hasToken(headers.connection, "upgrade")) {
 		throw bad("Connection: Upgrade is missing; a proxy in front of the gateway may have removed it");
 	}
@@ -57,7 +57,7 @@ export function checkHandshake(head: HandshakeHead): Handshake {
 		throw new GatewayError("BAD_VERSION", undefined, { headers: { "Sec-WebSocket-Version": "13" } });
 	}
 	const key = headers["sec-websocket-key"];
-	if (key === undefined || count(head.rawHeaders, "sec-websocket-key") !== 1 || !KEY.test(key)) {
+	if (key === undefined || countHeader(head.rawHeaders, "sec-websocket-key") !== 1 || !KEY.test(key)) {
 		throw bad("exactly one Sec-WebSocket-Key with 16 bytes in base64 is required");
 	}
 	return { key, subprotocols: offeredSubprotocols(headers["sec-websocket-protocol"]) };
@@ -82,7 +82,8 @@ function hasBody(contentLength: string | undefined): boolean {
 	return contentLength !== undefined && !/^0+$/.test(contentLength);
 }
 
-function count(rawHeaders: readonly string[], name: string): number {
+/** How many headers of a raw list have this lower-case name. */
+export function countHeader(rawHeaders: readonly string[], name: string): number {
 	let found = 0;
 	for (let i = 0; i < rawHeaders.length; i += 2) {
 		const each = rawHeaders[i] as string;

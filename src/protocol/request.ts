@@ -1,5 +1,14 @@
 /** What a client asked for: the facts that routing, balancing, checks and forwarding read. Built once per request. */
 
+/** A client's TLS certificate, verified by the listener. */
+export interface ClientCertificate {
+	/** The distinguished name (RFC 4514): `CN=svc,O=Acme`. */
+	readonly subject: string;
+	readonly commonName: string | undefined;
+	/** SHA-256 of the certificate in lower-case hex. */
+	readonly fingerprint: string;
+}
+
 export interface GatewayRequest {
 	readonly method: string;
 	/** "1.1", "1.0" */
@@ -22,7 +31,7 @@ export interface GatewayRequest {
 	readonly subprotocols: readonly string[];
 	/** The client's address, after trusted proxies were believed. */
 	readonly clientIp: string;
-	/** The TCP peer's address; "" for a unix socket. */
+	/** The address of who speaks HTTP: the TCP peer, or whom its PROXY header named; "" for a unix socket. */
 	readonly peerIp: string;
 	/** Whether the client's connection is encrypted, after trusted proxies were believed. */
 	readonly secure: boolean;
@@ -30,6 +39,8 @@ export interface GatewayRequest {
 	readonly port: number;
 	/** Whether the TCP peer is one of `trusted_proxies`. */
 	readonly trustedPeer: boolean;
+	/** Only with `tls.client_auth` of the listener, and when the client showed one. */
+	readonly clientCertificate?: ClientCertificate | undefined;
 	/** Name of the listener. */
 	readonly listener: string;
 	/** A WebSocket opening handshake; false for plain HTTP. */

@@ -1,19 +1,24 @@
 /** One listener: the HTTP or HTTPS server that accepts connections and hands requests to the gateway. */
-import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo, DropArgument, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { SecureContext } from "node:tls";
+import type { SecureContext, TLSSocket } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
 import type { ListenerConfig } from "../config/schema.ts";
 import { GatewayError } from "../errors.ts";
 import { accept } from "../gateway/accept.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { handleHttp } from "../gateway/http.ts";
-import { refuseUnread } from "../gateway/unread.ts";
+import { refuseDropped, refuseUnread } from "../gateway/unread.ts";
+import { blockList } from "../options.ts";
 import { wantsWebSocket } from "../protocol/handshake.ts";
 import { listen } from "../protocol/listen.ts";
+import { putBack } from "./other-upgrade.ts";
+import { type ProxyHeaderSettings, ProxyHeaders } from "./proxy-protocol.ts";
 import type { Certificates } from "./tls.ts";
+import { certificateFailure, knowsPeer, tlsFailure } from "./tls-failure.ts";
+import { unreadableRequest } from "./unreadable.ts";
 
 /** TCP keep-alive probes start after this time of silence; they find a dead peer where Pings are off. */
 const KEEP_ALIVE_DELAY_MS = 60_000;
@@ -28,13 +33,22 @@ export class Listener {
 	readonly #server: Server;
 	#config: ListenerConfig;
 	#certificates: Certificates | undefined;
-	/** How many plain HTTP answers are under way on a socket. */
-	readonly #answering = new WeakMap<Socket, number>();
+	/** Node's own handler of a connection that speaks HTTP. */
+	readonly #serve: (socket: Socket) => void;
+	/** The plain HTTP answers that are under way on a socket. */
+	readonly #answering = new WeakMap<Socket, { count: number; last: IncomingMessage }>();
+	/** Sockets that were told what is wrong: whatever else comes from them is not looked at. */
+	readonly #refused = new WeakSet<Socket>();
+	#answers = 0;
+	#proxyHeaders: ProxyHeaders | undefined;
+	#proxyHeaderSettings!: ProxyHeaderSettings;
 
 	private constructor(config: ListenerConfig, certificates: Certificates | undefined) {
 		this.#config = config;
 		this.#certificates = certificates;
 		this.#server = makeServer(config, (serverName) => this.#certificates?.contextFor(serverName));
+		const [serve] = this.#server.listeners(config.tls ? "secureConnection" : "connection");
+		this.#serve = (socket) => serve?.call(this.#server, socket);
 		this.drained = new Promise((resolve) => this.#server.once("close", resolve));
 		this.#configure();
 	}
@@ -86,75 +100,144 @@ export class Listener {
 		this.#server.closeIdleConnections();
 	}
 
+	/** Closes idle connections; returns how many plain HTTP answers are under way. */
+	busy(): number {
+		this.#server.closeIdleConnections();
+		return this.#answers;
+	}
+
 	/** Ends plain HTTP connections too. Handshakes and tunnels are the gateway's. */
 	destroy(): void {
 		this.#server.close();
+		this.#proxyHeaders?.destroy();
 		this.#server.closeAllConnections();
 	}
 
 	/** What can change while the socket is open. */
 	#configure(): void {
 		const server = this.#server;
-		const { timeouts, max_header_size, max_connections, tls } = this.#config;
+		const { timeouts, max_header_size, max_connections, tls, proxy_protocol, address } = this.#config;
+		this.#proxyHeaderSettings = {
+			trusted: proxy_protocol && blockList(proxy_protocol.trusted),
+			unix: address.path !== undefined,
+			timeout: timeouts.request_headers,
+		};
 		server.headersTimeout = timeouts.request_headers;
 		server.maxConnections = max_connections;
+		// Node leaves out what is beyond its limit without a word; the size of the head is limited already.
+		server.maxHeadersCount = 0;
 		// Read by Node for each new connection; its types only know it as an option.
 		Object.assign(server, { maxHeaderSize: max_header_size });
 		if (!tls || !this.#certificates) return;
-		const { cert, key } = this.#certificates.fallback;
-		(server as TlsServer).setSecureContext({ cert, key, minVersion: `TLSv${tls.min_version}` });
+		const { fallback, clientCa: ca } = this.#certificates;
+		const { cert, key } = fallback;
+		(server as TlsServer).setSecureContext({ cert, key, minVersion: `TLSv${tls.min_version}`, ...(ca && { ca }) });
 	}
 
 	#wire(gateway: Gateway): void {
 		const server = this.#server;
+		const proxyHeaders = new ProxyHeaders(
+			server,
+			() => this.#proxyHeaderSettings,
+			(socket, error) => refuseUnread(gateway, this.name, socket, error, this.#config.tls === undefined),
+		);
+		this.#proxyHeaders = proxyHeaders;
 		server.on("connection", (socket: Socket) => {
 			// Before anything else: a reset at any later step must find a handler.
 			socket.on("error", ignoreError);
 			socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+			// Asked now, it is remembered when the certificate turns out to be bad.
+			if (this.#config.tls?.client_auth === "require") void socket.remoteAddress;
 		});
-		server.on("secureConnection", (socket: Socket) => socket.on("error", ignoreError));
-		server.on("tlsClientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-			// A load balancer's TCP probe connects and leaves: nothing went wrong.
-			const left = error.code === "ECONNRESET";
-			refuseUnread(gateway, this.name, socket, left ? undefined : new GatewayError("TLS_FAILED", tlsReason(error)));
+		server.on("drop", (dropped?: DropArgument) => {
+			refuseDropped(gateway, this.name, dropped?.remoteAddress, `max_connections of listener ${this.name} is reached`);
 		});
-		server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-			refuseUnread(gateway, this.name, socket as Socket, unreadableRequest(error));
+		const handOver = server.listeners("secureConnection") as ((this: Server, socket: TLSSocket) => void)[];
+		server.removeAllListeners("secureConnection");
+		server.on("secureConnection", (socket: TLSSocket) => {
+			socket.on("error", ignoreError);
+			proxyHeaders.adopt(socket);
+			// With `require` Node has closed the connection itself by now. The first request may have come with the
+			// certificate: HTTP must not begin.
+			const failure = this.#config.tls?.client_auth === "request" ? certificateFailure(socket) : undefined;
+			if (failure === undefined) for (const handler of handOver) handler.call(server, socket);
+			else this.#refuse(gateway, socket, new GatewayError("TLS_FAILED", failure));
+		});
+		// Node's own would report it a second time, as `clientError`.
+		server.removeAllListeners("tlsClientError");
+		server.on("tlsClientError", (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+			proxyHeaders.adopt(socket);
+			const words = tlsFailure(error, socket);
+			const failure = words === undefined ? undefined : new GatewayError("TLS_FAILED", words);
+			this.#refuse(gateway, knowsPeer(socket), failure);
+		});
+		server.on("clientError", (error: NodeJS.ErrnoException, duplex: Duplex) => {
+			const socket = duplex as Socket;
+			const answering = this.#answering.get(socket);
+			const failure = unreadableRequest(error);
+			// The body of a request that is being answered: its own line tells what became of it.
+			if (answering && !answering.last.complete && failure) answering.last.destroy(failure);
+			else this.#refuse(gateway, socket, failure, answering === undefined);
 		});
 		server.on("connect", (_request: IncomingMessage, socket: Duplex) => {
 			const error = new GatewayError("METHOD_NOT_ALLOWED", "CONNECT is not possible here", {
 				hint: "this is not a forward proxy; CONNECT is not possible",
 				headers: { Allow: "GET" },
 			});
-			refuseUnread(gateway, this.name, socket as Socket, error);
+			this.#refuse(gateway, socket as Socket, error, !this.#answering.has(socket as Socket));
 		});
-		server.on("request", (request: IncomingMessage, response: ServerResponse) => {
-			this.#countAnswer(request.socket, response);
+		const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+			if (this.#refused.has(request.socket)) {
+				request.socket.destroy();
+				return;
+			}
+			this.#countAnswer(request, response);
 			void handleHttp(gateway, this.name, request, response);
-		});
-		server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-			if (this.#answering.has(socket as Socket)) {
+		};
+		server.on("request", onRequest);
+		// An expectation that nobody knows may be ignored (RFC 9110 §10.1.1); Node would answer it without a word to us.
+		server.on("checkExpectation", onRequest);
+		server.on("upgrade", (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
+			const socket = duplex as Socket;
+			if (this.#refused.has(socket)) {
+				socket.destroy();
+			} else if (this.#answering.has(socket)) {
 				// Pipelined behind a request whose answer would end up inside the tunnel.
 				const hint = "an upgrade must wait for the answers to earlier requests on its connection";
-				refuseUnread(gateway, this.name, socket as Socket, new GatewayError("BAD_REQUEST", hint, { hint }), false);
-			} else if (wantsWebSocket(request.headers)) void accept(gateway, this.name, request, socket as Socket, head);
-			else ignoreUpgrade(gateway, this.name, request, socket as Socket);
+				this.#refuse(gateway, socket, new GatewayError("BAD_REQUEST", hint, { hint }), false);
+			} else if (wantsWebSocket(request.headers)) {
+				void accept(gateway, this.name, request, socket, head);
+			} else {
+				putBack(request, socket, head);
+				this.#serve(socket);
+			}
 		});
 	}
 
-	#countAnswer(socket: Socket, response: ServerResponse): void {
-		this.#answering.set(socket, (this.#answering.get(socket) ?? 0) + 1);
+	/** Once for each connection: a parser that failed fails again with every further byte. */
+	#refuse(gateway: Gateway, socket: Socket, error: GatewayError | undefined, answer = true): void {
+		if (this.#refused.has(socket)) return;
+		this.#refused.add(socket);
+		refuseUnread(gateway, this.name, socket, error, answer);
+	}
+
+	#countAnswer(request: IncomingMessage, response: ServerResponse): void {
+		const { socket } = request;
+		const answering = this.#answering.get(socket) ?? { count: 0, last: request };
+		answering.count++;
+		answering.last = request;
+		this.#answering.set(socket, answering);
+		this.#answers++;
 		response.once("close", () => {
-			const left = (this.#answering.get(socket) ?? 1) - 1;
-			if (left > 0) this.#answering.set(socket, left);
-			else this.#answering.delete(socket);
+			this.#answers--;
+			if (--answering.count === 0) this.#answering.delete(socket);
 		});
 	}
 }
 
 /** What Node fixes when a server is made. */
 function fixedSettings({ timeouts, tls }: ListenerConfig): unknown {
-	return { tlsHandshake: tls && timeouts.tls_handshake };
+	return tls && { handshake: timeouts.tls_handshake, clientAuth: tls.client_auth };
 }
 
 function makeServer(config: ListenerConfig, contextFor: (serverName: string) => SecureContext | undefined): Server {
@@ -162,61 +245,22 @@ function makeServer(config: ListenerConfig, contextFor: (serverName: string) => 
 		connectionsCheckingInterval: CHECK_INTERVAL_MS,
 		keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
 		noDelay: true,
+		// Node would answer by itself; the stories of a request do, and leave a line.
+		requireHostHeader: false,
 		// Where Node can be asked (24.9 and newer), another protocol's Upgrade is ignored as RFC 9110 §7.8 allows.
 		shouldUpgradeCallback: (request: IncomingMessage) => wantsWebSocket(request.headers),
 	};
 	if (!config.tls) return createServer(options);
 	const tlsOptions = {
 		...options,
-		allowHalfOpen: true,
 		handshakeTimeout: config.timeouts.tls_handshake,
 		ALPNProtocols: ["http/1.1"],
+		requestCert: config.tls.client_auth !== "none",
+		rejectUnauthorized: config.tls.client_auth === "require",
 		SNICallback: (serverName: string, done: (error: null, context?: SecureContext) => void) =>
 			done(null, contextFor(serverName)),
 	};
 	return createTlsServer(tlsOptions);
-}
-
-/**
- * A request that asks for another protocol (`h2c` from Java's client on every request) is answered as if it had not:
- * older Node versions took it out of HTTP parsing, so its answer is written by hand and closes the connection.
- */
-function ignoreUpgrade(gateway: Gateway, listener: string, request: IncomingMessage, socket: Socket): void {
-	const length = request.headers["content-length"];
-	if (request.headers["transfer-encoding"] !== undefined || (length !== undefined && Number(length) > 0)) {
-		const hint = "Upgrade is only possible to websocket; a request with a body must not ask for anything else";
-		refuseUnread(gateway, listener, socket, new GatewayError("BAD_REQUEST", hint, { hint }));
-		return;
-	}
-	const response = new ServerResponse(request);
-	response.shouldKeepAlive = false;
-	response.assignSocket(socket);
-	response.on("finish", () => {
-		response.detachSocket(socket);
-		socket.destroySoon();
-	});
-	socket.resume();
-	request.push(null);
-	void handleHttp(gateway, listener, request, response);
-}
-
-function unreadableRequest(error: NodeJS.ErrnoException): GatewayError | undefined {
-	switch (error.code) {
-		case "HPE_HEADER_OVERFLOW":
-			return new GatewayError("HEADERS_TOO_LARGE");
-		case "ERR_HTTP_REQUEST_TIMEOUT":
-			return new GatewayError("HEADERS_TIMEOUT");
-		case "ECONNRESET":
-		case "EPIPE":
-			return undefined;
-		default:
-			return new GatewayError("BAD_REQUEST", error.message.replace(/^Parse Error: /, ""));
-	}
-}
-
-/** What OpenSSL says, without its numbers and file names. */
-function tlsReason(error: NodeJS.ErrnoException & { reason?: string }): string {
-	return `the TLS handshake failed: ${error.reason ?? error.code ?? error.message}`;
 }
 
 function ignoreError(): void {

@@ -68,6 +68,11 @@ export class Listeners {
 		for (const listener of this.#open.values()) listener.stopAccepting();
 	}
 
+	/** Closes idle connections; returns how many plain HTTP answers are under way. */
+	busy(): number {
+		return [...this.#open.values(), ...this.#closing].reduce((sum, listener) => sum + listener.busy(), 0);
+	}
+
 	/** Ends plain HTTP connections everywhere. */
 	destroy(): void {
 		for (const listener of [...this.#open.values(), ...this.#closing]) listener.destroy();

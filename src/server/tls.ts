@@ -23,10 +23,13 @@ export class Certificates {
 	readonly served: readonly Served[];
 	/** The names it was made for at start, when it is not from files. */
 	readonly selfSigned: readonly string[] | undefined;
+	/** Whose certificates clients can show (PEM). */
+	readonly clientCa: Buffer | undefined;
 	readonly #byName = new Map<string, SecureContext>();
 
-	constructor(served: readonly Served[], selfSigned?: readonly string[]) {
+	constructor(served: readonly Served[], clientCa?: Buffer, selfSigned?: readonly string[]) {
 		this.served = served;
+		this.clientCa = clientCa;
 		this.selfSigned = selfSigned;
 		for (const { names, context } of served) {
 			for (const name of names) if (!this.#byName.has(name)) this.#byName.set(name, context);
@@ -54,17 +57,18 @@ export async function loadCertificates(
 	tls: NonNullable<ListenerConfig["tls"]>,
 	previous?: Certificates,
 ): Promise<Certificates> {
-	const options: SecureContextOptions = { minVersion: `TLSv${tls.min_version}` };
+	const ca = tls.client_ca === undefined ? undefined : await readFile(tls.client_ca);
+	const options: SecureContextOptions = { minVersion: `TLSv${tls.min_version}`, ...(ca && { ca }) };
 	if (tls.self_signed) {
 		const kept = isDeepStrictEqual(tls.self_signed, previous?.selfSigned) ? previous?.fallback : undefined;
 		const { cert, key } = kept ?? (await makeSelfSigned(tls.self_signed));
-		return new Certificates([serve(cert, key, options)], tls.self_signed);
+		return new Certificates([serve(cert, key, options)], ca, tls.self_signed);
 	}
 	const served: Served[] = [];
 	for (const { cert, key } of tls.certificates ?? []) {
 		served.push(serve(await readFile(cert), await readFile(key), options));
 	}
-	return new Certificates(served);
+	return new Certificates(served, ca);
 }
 
 function serve(cert: string | Buffer, key: string | Buffer, options: SecureContextOptions): Served {

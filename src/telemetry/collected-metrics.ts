@@ -71,12 +71,44 @@ export const COLLECTED_METRICS: readonly CollectedMetric[] = [
 		},
 	},
 	{
+		type: "counter",
+		name: "endpoint_ejections_total",
+		help: "Times that outlier detection took the endpoint out of service for a while.",
+		labels: ["upstream", "endpoint"],
+		*read(source) {
+			for (const { upstream, endpoint, ejections } of source.endpoints()) {
+				if (ejections !== undefined) yield [[upstream, endpoint], ejections];
+			}
+		},
+	},
+	{
+		type: "gauge",
+		name: "circuit_breaker_state",
+		help: "The endpoint's circuit breaker: 0 closed, 1 half-open, 2 open.",
+		labels: ["upstream", "endpoint"],
+		aggregator: "max",
+		*read(source) {
+			for (const { upstream, endpoint, breaker } of source.endpoints()) {
+				if (breaker !== undefined) yield [[upstream, endpoint], BREAKER_STATES.indexOf(breaker)];
+			}
+		},
+	},
+	{
 		type: "gauge",
 		name: "draining_connections",
 		help: "Open connections that a drain is going to close.",
 		labels: [],
 		*read(source) {
 			yield [[], source.draining()];
+		},
+	},
+	{
+		type: "gauge",
+		name: "limiter_entries",
+		help: "Addresses, users and routes that a limit of connections keeps state for.",
+		labels: ["limit"],
+		*read(source) {
+			for (const { limit, entries } of source.limiters()) yield [[limit], entries];
 		},
 	},
 	{
@@ -90,6 +122,8 @@ export const COLLECTED_METRICS: readonly CollectedMetric[] = [
 		},
 	},
 ];
+
+const BREAKER_STATES = ["closed", "half_open", "open"] as const;
 
 const OPCODES = ["text", "binary", "ping", "pong", "close"] as const;
 

@@ -79,6 +79,11 @@ export class Metrics implements EventSink {
 		"Times that reading was stopped because the other side is slow.",
 		["route", "direction"],
 	);
+	readonly #limited = this.#counter(
+		"rate_limited_total",
+		"Times that a limit of a route refused, closed or slowed down a connection.",
+		["route", "limit"],
+	);
 	readonly #reloads = this.#counter("config_reloads_total", "Reloads of the configuration.", ["result"]);
 	readonly #lastReload = new Gauge({
 		name: `${PREFIX}config_last_reload_success_timestamp_seconds`,
@@ -133,6 +138,10 @@ export class Metrics implements EventSink {
 
 	pause(route: string, direction: Direction): void {
 		this.#pauses.inc({ route, direction });
+	}
+
+	limited(route: string, limit: string): void {
+		this.#limited.inc({ route, limit });
 	}
 
 	notice(_level: LogLevel, event: string): void {

@@ -35,6 +35,10 @@ export interface EndpointFacts {
 	readonly active: number;
 	/** Whether new connections may go there. */
 	readonly up: boolean;
+	/** By outlier detection, since the process started; undefined where that is off. */
+	readonly ejections?: number | undefined;
+	/** Undefined where there is no circuit breaker. */
+	readonly breaker?: "closed" | "half_open" | "open" | undefined;
 }
 
 /** One certificate that a listener serves. */
@@ -54,4 +58,6 @@ export interface MetricsSource {
 	/** Connections that a drain has marked and that are still open. */
 	draining(): number;
 	certificates(): Iterable<CertificateFacts>;
+	/** How many addresses, users and routes each limit of connections knows now. */
+	limiters(): Iterable<{ readonly limit: string; readonly entries: number }>;
 }

@@ -3,7 +3,7 @@
  * our own Pong has to be taken out. Only the bytes of an unfinished header, or of a Pong that may be ours, are held.
  */
 import { OPCODE } from "../protocol/frames.ts";
-import { isOwnPing, PING_LENGTH } from "./keepalive.ts";
+import { ownPing, PING_LENGTH } from "./keepalive.ts";
 import type { Leg } from "./leg.ts";
 import type { Meter } from "./meter.ts";
 import type { Reader } from "./reader.ts";
@@ -72,10 +72,11 @@ export class Guard {
 			if (meter.remaining > 0) continue;
 			if (this.#inPong) {
 				this.#inPong = false;
-				if (this.#isOurs(meter.mask)) {
+				const count = this.#ownPing(meter.mask);
+				if (count !== undefined) {
 					this.#heldLength = 0;
 					meter.pong--;
-					leg.owner.ponged(leg);
+					leg.owner.ponged(leg, count);
 				} else {
 					more = this.#release(peer) && more;
 					passedData = true;
@@ -95,7 +96,7 @@ export class Guard {
 		}
 		if (passedData) leg.lastData = leg.owner.clock.now;
 		leg.lastLife = leg.owner.clock.now;
-		if (this.#heldLength === 0 && leg.pingSentAt === 0 && peer.pendingControl === null) leg.guard = null;
+		if (this.#heldLength === 0 && leg.pingsOpen === 0 && peer.pendingControl === null) leg.guard = null;
 		return more;
 	}
 
@@ -110,16 +111,12 @@ export class Guard {
 		return peer.write(bytes, 0, bytes.length, undefined);
 	}
 
-	#isOurs(mask: number): boolean {
-		const payload = this.#held.subarray(this.#heldHeader, this.#heldLength);
+	/** Which Ping of ours the held Pong answers. */
+	#ownPing(mask: number): number | undefined {
+		const payload = Buffer.from(this.#held.subarray(this.#heldHeader, this.#heldLength));
 		for (let i = 0; i < payload.length; i++) {
 			payload[i] = (payload[i] as number) ^ ((mask >>> (24 - 8 * (i & 3))) & 0xff);
 		}
-		const ours = isOwnPing(payload);
-		if (ours) return true;
-		for (let i = 0; i < payload.length; i++) {
-			payload[i] = (payload[i] as number) ^ ((mask >>> (24 - 8 * (i & 3))) & 0xff);
-		}
-		return false;
+		return ownPing(payload);
 	}
 }

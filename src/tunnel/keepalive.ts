@@ -1,6 +1,10 @@
-/** The gateway's own Pings (RFC 6455 §5.5.2): how they are written and how their Pongs are told from the peers' own. */
+/**
+ * The gateway's own Pings (RFC 6455 §5.5.2): when they are due, how they are written, and how their Pongs are told from
+ * the peers' own.
+ */
 import { randomBytes } from "node:crypto";
 import { controlFrame, OPCODE } from "../protocol/frames.ts";
+import type { Leg } from "./leg.ts";
 import type { Side } from "./report.ts";
 
 /** Bytes in the payload of our Ping: a mark, then a counter. */
@@ -19,7 +23,46 @@ export function pingFrame(side: Side, count: number): Buffer {
 	return controlFrame(OPCODE.ping, payload, side === "backend" ? randomBytes(4) : undefined);
 }
 
-/** Whether an (unmasked) Pong payload answers one of our Pings. */
-export function isOwnPing(payload: Buffer): boolean {
-	return payload.length === PING_LENGTH && payload.compare(MARK, 0, 4, 0, 4) === 0;
+/** The number of the Ping of ours that an (unmasked) Pong payload answers; undefined when it is none of ours. */
+export function ownPing(payload: Buffer): number | undefined {
+	if (payload.length !== PING_LENGTH || payload.compare(MARK, 0, 4, 0, 4) !== 0) return undefined;
+	return payload.readUInt32BE(4);
+}
+
+/** Milliseconds. */
+export interface PingTimes {
+	readonly pingInterval: number;
+	readonly pingTimeout: number;
+}
+
+/** Overdue because there was no boundary to write at: look again after this time (ms), not in every tick. */
+const LOOK_AGAIN = 1_000;
+
+/** Pings a leg that has been silent for the interval. Returns false when it did not answer the last Ping in time. */
+export function keepAlive(leg: Leg, times: PingTimes, now: number): boolean {
+	if (leg.stopped) {
+		// Its Pong would not be read: its time runs from when it is.
+		if (leg.pingSentAt === 0) leg.lastLife = now;
+		else leg.pingSentAt = now;
+		return true;
+	}
+	const life = Math.max(leg.lastData, leg.lastLife);
+	if (leg.pingSentAt !== 0) {
+		if (life >= leg.pingSentAt) leg.pingSentAt = 0;
+		return leg.pingSentAt === 0 || now < leg.pingSentAt + times.pingTimeout;
+	}
+	if (now < life + times.pingInterval || !leg.writableBoundary) return true;
+	leg.pingSentAt = now;
+	leg.pingsOpen++;
+	leg.pingStartedAt = performance.now();
+	leg.watchFrames();
+	leg.writeControl(pingFrame(leg.side, ++leg.pingCount), false);
+	return true;
+}
+
+/** When {@link keepAlive} has something to do. */
+export function nextPing(leg: Leg, times: PingTimes, now: number): number {
+	if (leg.pingSentAt !== 0) return leg.pingSentAt + times.pingTimeout;
+	const due = Math.max(leg.lastData, leg.lastLife) + times.pingInterval;
+	return due > now ? due : now + Math.min(times.pingInterval, LOOK_AGAIN);
 }

@@ -4,28 +4,16 @@
  */
 import type { Socket } from "node:net";
 import { Guard } from "./guard.ts";
+import { listenToSocket } from "./leg-events.ts";
+import type { LegOwner } from "./leg-owner.ts";
+import type { FrameLimits } from "./limits.ts";
+import type { SlowReader } from "./limits-slow-reader.ts";
 import { Meter } from "./meter.ts";
 import { Reader } from "./reader.ts";
 import type { Side } from "./report.ts";
 
-/** What a leg tells its tunnel. */
-export interface LegOwner {
-	/** The shared coarse clock, ms. */
-	readonly clock: { readonly now: number };
-	/** A Close frame from this leg has passed. */
-	closeSeen(leg: Leg): void;
-	/** FIN: nothing more will come from this leg. */
-	ended(leg: Leg): void;
-	/** The socket is closed for good. */
-	gone(leg: Leg): void;
-	/** Reading from this leg stopped because the other one is slow. */
-	paused(leg: Leg): void;
-	/** The answer to a Ping of ours came back from this leg. */
-	ponged(leg: Leg): void;
-}
-
-const LEG = Symbol("clawgate.leg");
-type LegSocket = Socket & { [LEG]?: Leg };
+/** So many writes may wait for a slow socket, however small they are: each one costs more memory than its bytes. */
+const MAX_WAITING_WRITES = 16;
 
 export class Leg {
 	readonly side: Side;
@@ -50,6 +38,10 @@ export class Leg {
 	/** The gateway wrote its own Close to this leg: nothing of the other side follows it. */
 	muted = false;
 
+	/** What may come from this leg; null = anything. */
+	limits: FrameLimits | null = null;
+	/** Whether this leg takes its bytes fast enough; null = not watched. */
+	slowReader: SlowReader | null = null;
 	/** Looks at frames one by one while there is a reason to; null on the fast path. */
 	guard: Guard | null = null;
 	/** A frame of ours for this leg that waits for a boundary in the other leg's stream. */
@@ -63,8 +55,13 @@ export class Leg {
 	pingStartedAt = 0;
 	pingCount = 0;
 
+	/** Pings of ours that can still be answered; the guard looks out for the answers. */
+	pingsOpen = 0;
+
 	readonly #encrypted: boolean;
 	#reader: Reader | undefined;
+	#waitingWrites = 0;
+	#onTaken: (() => void) | undefined;
 	#closeTold = false;
 	#stopped = false;
 
@@ -75,13 +72,9 @@ export class Leg {
 		this.lastData = owner.clock.now;
 		this.lastLife = owner.clock.now;
 		this.#encrypted = "encrypted" in socket && socket.encrypted === true;
-		(socket as LegSocket)[LEG] = this;
 		// Without it a FIN from one side would make Node answer with FIN at once and lose the late Close reply.
 		socket.allowHalfOpen = true;
-		socket.on("error", onError);
-		socket.on("end", onEnd);
-		socket.on("close", onClose);
-		socket.on("drain", onDrain);
+		listenToSocket(this);
 	}
 
 	/** Begins to read. `early` holds bytes that came before the tunnel was there, in order. */
@@ -92,11 +85,11 @@ export class Leg {
 			more = this.#take(chunk, chunk.length, false) && more;
 		}
 		if (this.socket.destroyed) {
-			this.#gone();
+			this.gone();
 			return;
 		}
 		this.#reader = new Reader(this.socket, this);
-		if (this.socket.readableEnded) onEnd.call(this.socket);
+		if (this.socket.readableEnded) this.endRead();
 		if (!more) this.#stop();
 	}
 
@@ -109,19 +102,26 @@ export class Leg {
 
 	#take(buffer: Buffer, length: number, reused: boolean): boolean {
 		this.bytes += length;
+		const reader = reused ? this.#reader : undefined;
+		return this.limits === null ? this.pass(buffer, length, reader) : this.limits.receive(buffer, length, reader);
+	}
+
+	/** Meters bytes of this leg and writes them to the other one; see {@link write} for `reader` and the result. */
+	pass(buffer: Buffer, length: number, reader: Reader | undefined): boolean {
 		let more: boolean;
 		if (this.guard === null) {
 			this.lastData = this.owner.clock.now;
 			this.meter.scan(buffer, 0, length);
-			more = this.peer.write(buffer, 0, length, reused ? this.#reader : undefined);
+			more = this.peer.write(buffer, 0, length, reader);
 		} else {
-			more = this.guard.receive(this, buffer, length, reused ? this.#reader : undefined);
+			more = this.guard.receive(this, buffer, length, reader);
 		}
 		if (this.meter.closeCode !== 0 && !this.#closeTold) {
 			this.#closeTold = true;
 			this.owner.closeSeen(this);
 		}
-		return more;
+		// Whoever takes nothing any more will not say that it is ready for more.
+		return more || this.peer.silent;
 	}
 
 	/**
@@ -129,18 +129,43 @@ export class Leg {
 	 * Returns false when this leg is too slow and the other one must not be read for now.
 	 */
 	write(buffer: Buffer, start: number, end: number, reader: Reader | undefined): boolean {
-		if (this.muted || this.finished || this.socket.destroyed || start === end) return true;
+		const { socket } = this;
+		if (this.silent || start === end) return true;
 		const view = start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end);
+		const waiting = socket.writableLength !== 0;
 		let more: boolean;
-		if (reader !== undefined && this.#encrypted) {
+		if (waiting && ++this.#waitingWrites >= MAX_WAITING_WRITES) {
+			more = this.#writeLast(reader === undefined ? view : Buffer.from(view));
+		} else if (reader !== undefined && (this.#encrypted || (waiting && view.length * 2 < buffer.length))) {
 			// TLS writes finish later, always: a copy of these bytes is cheaper than giving the whole buffer away.
-			more = this.socket.write(Buffer.from(view));
+			more = socket.write(Buffer.from(view));
 		} else {
-			more = this.socket.write(view);
-			if (reader !== undefined && this.socket.writableLength !== 0) reader.keepBuffer();
+			more = socket.write(view);
+			if (reader !== undefined && socket.writableLength !== 0) reader.keepBuffer();
 		}
-		if (!more) this.owner.paused(this.peer);
-		return more;
+		if (!waiting) this.#waitingWrites = 0;
+		// A write that failed at once returns false too, and no `drain` follows it.
+		if (more || socket.destroyed) return true;
+		this.owner.paused(this.peer);
+		return false;
+	}
+
+	/** The last write that may wait: nothing more is read for this leg until it was taken. */
+	#writeLast(bytes: Buffer): boolean {
+		this.#waitingWrites = 0;
+		this.#onTaken ??= () => this.drained();
+		this.socket.write(bytes, this.#onTaken);
+		return false;
+	}
+
+	/** Whether this side has closed, or was asked to: data from it is no reason to wait any longer. */
+	get goodbye(): boolean {
+		return this.ended || this.muted || this.pendingClose || this.meter.closeCode !== 0;
+	}
+
+	/** Whether nothing of the other side is written to this leg any more. */
+	get silent(): boolean {
+		return this.muted || this.finished || this.socket.destroyed;
 	}
 
 	/** Whether a frame of ours may be written to this leg now: what it was sent ends at a frame boundary. */
@@ -159,6 +184,8 @@ export class Leg {
 			this.muted = isClose;
 			this.pendingControl = null;
 			this.socket.write(frame);
+			// What still comes for a muted leg needs no room in it, and the answer to the Close is behind it.
+			if (isClose) this.peer.resume();
 			return;
 		}
 		this.pendingControl = frame;
@@ -187,12 +214,25 @@ export class Leg {
 		if (this.finished) return;
 		this.finished = true;
 		this.socket.end();
+		// An ending socket does not say `drain`.
+		this.peer.resume();
 	}
 
 	/** Ends the socket as soon as what is queued was taken, without waiting for an answer. */
 	abandon(): void {
 		this.finished = true;
 		this.socket.destroySoon();
+		this.peer.resume();
+	}
+
+	/**
+	 * Gives the socket up when its time is over. A stream that is whole, up to its Close, only has to be delivered by the
+	 * kernel, which a reset would forbid.
+	 */
+	expire(): void {
+		const whole = this.muted || this.peer.meter.closeCode !== 0;
+		if (whole && this.socket.writableLength === 0) this.socket.destroy();
+		else this.reset();
 	}
 
 	/** Gives the socket up: with RST where its kind can, so that the peer does not take a cut stream for a whole one. */
@@ -207,45 +247,44 @@ export class Leg {
 		this.socket.pause();
 	}
 
-	/** The other leg has taken what was waiting. */
+	/** Nothing is read from this leg at the moment, so nothing can be concluded from its silence. */
+	get stopped(): boolean {
+		return this.#stopped;
+	}
+
+	/** The other leg has taken what was waiting or takes nothing any more, or the limits have room again. */
 	resume(): void {
-		if (!this.#stopped) return;
+		if (!this.#stopped || this.limits?.waiting) return;
 		this.#stopped = false;
 		if (!this.socket.destroyed) this.socket.resume();
 	}
 
-	#gone(): void {
+	/** What was waiting for this leg has been taken. */
+	drained(): void {
+		this.lastLife = this.owner.clock.now;
+		this.slowReader?.unblocked(this.lastLife);
+		this.peer.resume();
+	}
+
+	/** FIN was read; what came before it may still wait for the limits. */
+	endRead(): void {
+		if (!this.limits?.holdsEnd()) this.end();
+	}
+
+	/** FIN was read, and all that came before it was passed on. */
+	end(): void {
+		if (this.ended) return;
+		this.ended = true;
+		this.owner.ended(this);
+	}
+
+	/** The socket is closed. */
+	gone(): void {
 		if (this.closed) return;
 		this.closed = true;
+		this.limits?.stop();
 		this.#reader?.detach();
+		this.peer.resume();
 		this.owner.gone(this);
 	}
-
-	/** For the socket's listeners, which are shared functions. */
-	static gone(leg: Leg): void {
-		leg.#gone();
-	}
-}
-
-function onError(): void {
-	// `close` follows and says it: with neither FIN nor Close before it the leg was reset.
-}
-
-function onEnd(this: LegSocket): void {
-	const leg = this[LEG];
-	if (!leg || leg.ended) return;
-	leg.ended = true;
-	leg.owner.ended(leg);
-}
-
-function onClose(this: LegSocket): void {
-	const leg = this[LEG];
-	if (leg) Leg.gone(leg);
-}
-
-function onDrain(this: LegSocket): void {
-	const leg = this[LEG];
-	if (!leg) return;
-	leg.lastLife = leg.owner.clock.now;
-	leg.peer.resume();
 }

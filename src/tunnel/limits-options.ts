@@ -3,7 +3,10 @@ import { z } from "zod";
 import { rateText, size } from "../options.ts";
 
 /** The words for a limit in `rate_limited_total{limit}`: its key. */
-export type TunnelLimit = "messages" | "bytes" | "max_message_size" | "max_frame_size" | "max_buffered";
+export type TunnelLimit = FrameLimit | "max_buffered";
+
+/** Those that are judged by frame headers. */
+export type FrameLimit = "messages" | "bytes" | "max_message_size" | "max_frame_size";
 
 /** How fast one connection's client may send. */
 export interface RateLimit {
@@ -47,13 +50,10 @@ const byteRateText = z
 	})
 	.refine((perSecond) => perSecond > 0, ABOVE_ZERO);
 
-const onExceed = z
-	.enum(["close", "delay"])
-	.prefault("close")
-	.meta({
-		description:
-			"`close`: the client gets 1008, the backend 1001. `delay`: the client is not read until there is room, so that the backend sees the rate and no more.",
-	});
+const onExceed = z.enum(["close", "delay"]).prefault("close").meta({
+	description:
+		"`close`: the client gets 1008, the backend 1001. `delay`: the client is not read until there is room, so that the backend sees the rate and no more.",
+});
 
 const messageRate = z.strictObject({
 	rate: rateText

@@ -5,24 +5,16 @@
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { closePayload, controlFrame, OPCODE } from "../protocol/frames.ts";
-import { pingFrame } from "./keepalive.ts";
-import { Leg, type LegOwner } from "./leg.ts";
+import { keepAlive, nextPing } from "./keepalive.ts";
+import { Leg } from "./leg.ts";
+import type { LegOwner } from "./leg-owner.ts";
+import { EXCEEDED, installLimits } from "./limits-install.ts";
+import type { FrameLimit, TunnelLimit } from "./limits-options.ts";
 import type { Outcome, Side, Termination } from "./report.ts";
+import type { TunnelOptions } from "./tunnel-options.ts";
 import type { TimerWheel, WheelEntry } from "./wheel.ts";
 
-/** What a route says about its tunnels; shared by all of them. Times in ms, Infinity = off. */
-export interface TunnelOptions {
-	readonly idle: number;
-	readonly lifetime: number;
-	/** How long a side has to answer a Close, or to end after one. */
-	readonly close: number;
-	readonly pingInterval: number;
-	readonly pingTimeout: number;
-	readonly pingClient: boolean;
-	readonly pingBackend: boolean;
-	/** The code for the client when the backend is lost. */
-	readonly backendLostCode: number;
-}
+export type { TunnelOptions } from "./tunnel-options.ts";
 
 /** Who is told about the tunnel's life. */
 export interface TunnelObserver {
@@ -32,6 +24,8 @@ export interface TunnelObserver {
 	tunnelPaused(tunnel: Tunnel, side: Side): void;
 	/** Our Ping to `side` was answered after `seconds`. */
 	tunnelPonged(tunnel: Tunnel, side: Side, seconds: number): void;
+	/** A limit closed the tunnel, or made the client wait (once for each wait). */
+	tunnelLimited(tunnel: Tunnel, limit: TunnelLimit): void;
 }
 
 /** What the gateway tells both sides when it ends a tunnel itself. */
@@ -54,6 +48,9 @@ export class Tunnel implements LegOwner, WheelEntry {
 	/** When the tunnel opened (coarse ms). */
 	readonly openedAt: number;
 
+	/** When the client's permission runs out (coarse ms); set before the start. */
+	expiresAt = Number.POSITIVE_INFINITY;
+
 	wheelAt = Number.POSITIVE_INFINITY;
 	wheelNext: WheelEntry | null = null;
 	wheelPrevious: WheelEntry | null = null;
@@ -62,6 +59,8 @@ export class Tunnel implements LegOwner, WheelEntry {
 	#outcome: Outcome | undefined;
 	/** Since when the tunnel is ending (coarse ms); 0 = it is open. */
 	#closingSince = 0;
+	/** When it has to be over, whatever the peers still send. */
+	#cutAt = Number.POSITIVE_INFINITY;
 
 	constructor(client: Socket, backend: Socket, options: TunnelOptions, wheel: TimerWheel, observer: TunnelObserver) {
 		this.options = options;
@@ -72,6 +71,7 @@ export class Tunnel implements LegOwner, WheelEntry {
 		this.backend = new Leg("backend", backend, this);
 		this.client.peer = this.backend;
 		this.backend.peer = this.client;
+		if (options.limits !== undefined) installLimits(this, options.limits, options.close, wheel);
 	}
 
 	/** Starts both directions. `fromClient` and `fromBackend` came before the tunnel was there. */
@@ -88,13 +88,20 @@ export class Tunnel implements LegOwner, WheelEntry {
 
 	/**
 	 * Ends the tunnel from the gateway: a Close to each side at its next frame boundary, then up to `close` for the
-	 * echoes. Returns false when it is ending already.
+	 * echoes. When the peers are ending it already, this only bounds how long they may take, and returns false.
 	 */
 	close(told: GatewayClose): boolean {
-		if (this.closing) return false;
+		if (this.closing) {
+			this.#cutAt = Math.min(this.#cutAt, this.clock.now + this.options.close);
+			this.clock.schedule(this, this.#closeDeadline());
+			return false;
+		}
+		this.#cutAt = this.clock.now + this.options.close;
 		this.#decide({ code: told.code, reason: told.reason, initiator: "gateway", termination: told.termination });
 		this.#tell(this.client, told.code, told.reason);
 		this.#tell(this.backend, GOING_AWAY, told.reason);
+		this.client.limits?.lift();
+		this.backend.limits?.lift();
 		return true;
 	}
 
@@ -144,12 +151,45 @@ export class Tunnel implements LegOwner, WheelEntry {
 
 	paused(leg: Leg): void {
 		this.#observer.tunnelPaused(this, leg.side);
+		const { slowReader } = leg.peer;
+		if (slowReader === null || this.closing || !slowReader.blocked(this.clock.now)) return;
+		if (slowReader.deadline < this.wheelAt) this.clock.schedule(this, slowReader.deadline);
 	}
 
-	ponged(leg: Leg): void {
+	ponged(leg: Leg, count: number): void {
+		// A peer may leave out the answers to all Pings but the last one (RFC 6455 §5.5.3).
+		if (count !== leg.pingCount) return;
+		leg.pingsOpen = 0;
 		if (leg.pingSentAt === 0) return;
 		leg.pingSentAt = 0;
 		this.#observer.tunnelPonged(this, leg.side, (performance.now() - leg.pingStartedAt) / 1000);
+		// It was waited for up to `pingTimeout`; the next Ping may be due before.
+		if (!this.closing) this.clock.schedule(this, this.#nextDeadline());
+	}
+
+	exceeded(leg: Leg, limit: FrameLimit): void {
+		const { peer } = leg;
+		const { code, reason } = EXCEEDED[limit];
+		this.#observer.tunnelLimited(this, limit);
+		if (!this.closing) {
+			this.#decide({ code, reason, initiator: "gateway", termination: "limit" });
+			this.#tell(leg, code, reason);
+		}
+		// Somebody may have said goodbye already: then only nothing more may pass.
+		if (leg.meter.closeCode === 0) this.#tell(peer, GOING_AWAY, reason);
+		peer.muted = true;
+		if (peer.meter.closeCode !== 0) peer.finish();
+		peer.limits?.lift();
+	}
+
+	delayed(_leg: Leg, limit: FrameLimit): void {
+		this.#observer.tunnelLimited(this, limit);
+	}
+
+	#tooSlow(leg: Leg): void {
+		this.#observer.tunnelLimited(this, "max_buffered");
+		const code = this.options.limits?.overloadCode ?? GOING_AWAY;
+		this.close({ code, reason: `the ${leg.side} does not read fast enough`, termination: "slow_consumer" });
 	}
 
 	// Time.
@@ -158,8 +198,8 @@ export class Tunnel implements LegOwner, WheelEntry {
 	expire(now: number): number {
 		if (this.closing) {
 			if (now >= this.#closeDeadline()) {
-				this.client.reset();
-				this.backend.reset();
+				this.client.expire();
+				this.backend.expire();
 				return Number.POSITIVE_INFINITY;
 			}
 			return this.#closeDeadline();
@@ -167,28 +207,19 @@ export class Tunnel implements LegOwner, WheelEntry {
 		const { options } = this;
 		if (now >= this.openedAt + options.lifetime) {
 			this.close({ code: GOING_AWAY, reason: "connection lifetime is over", termination: "lifetime" });
+		} else if (now >= this.expiresAt) {
+			this.close({ code: options.authExpiredCode, reason: "token expired", termination: "auth_expired" });
 		} else if (now >= this.#lastData() + options.idle) {
 			this.close({ code: GOING_AWAY, reason: "idle for too long", termination: "idle_timeout" });
+		} else if (this.client.slowReader?.tooSlow(now)) {
+			this.#tooSlow(this.client);
+		} else if (this.backend.slowReader?.tooSlow(now)) {
+			this.#tooSlow(this.backend);
 		} else {
-			if (options.pingClient) this.#keepAlive(this.client, now);
-			if (options.pingBackend && !this.closing) this.#keepAlive(this.backend, now);
+			if (options.pingClient && !keepAlive(this.client, options, now)) this.#dead(this.client);
+			if (options.pingBackend && !this.closing && !keepAlive(this.backend, options, now)) this.#dead(this.backend);
 		}
 		return this.#nextDeadline();
-	}
-
-	#keepAlive(leg: Leg, now: number): void {
-		const { options } = this;
-		const life = Math.max(leg.lastData, leg.lastLife);
-		if (leg.pingSentAt !== 0) {
-			if (life >= leg.pingSentAt) leg.pingSentAt = 0;
-			else if (now >= leg.pingSentAt + options.pingTimeout) this.#dead(leg);
-			return;
-		}
-		if (now < life + options.pingInterval || !leg.writableBoundary) return;
-		leg.pingSentAt = now;
-		leg.pingStartedAt = performance.now();
-		leg.watchFrames();
-		leg.writeControl(pingFrame(leg.side, ++leg.pingCount), false);
 	}
 
 	/** The leg did not answer a Ping. Nothing is expected of it any more; the other side gets its time to say goodbye. */
@@ -202,27 +233,31 @@ export class Tunnel implements LegOwner, WheelEntry {
 		return Math.max(this.client.lastData, this.backend.lastData);
 	}
 
+	/**
+	 * Peers that close by themselves may finish what is on its way: data moves the deadline, but only from a side that
+	 * has not closed yet and was not asked to, and never beyond the lifetime or the client's permission.
+	 */
 	#closeDeadline(): number {
-		// A Close of the gateway's is a strict deadline. Peers that close by themselves may finish what is on its way.
-		const since =
-			this.#outcome?.initiator === "gateway" ? this.#closingSince : Math.max(this.#closingSince, this.#lastData());
-		return since + this.options.close;
+		const { close, lifetime } = this.options;
+		let since = this.#closingSince;
+		for (const leg of [this.client, this.backend]) {
+			if (!leg.goodbye) since = Math.max(since, leg.lastData);
+		}
+		const latest = Math.max(Math.min(this.openedAt + lifetime, this.expiresAt), this.#closingSince) + close;
+		return Math.min(since + close, latest, this.#cutAt);
 	}
 
 	#nextDeadline(): number {
 		if (this.closing) return this.#closeDeadline();
 		const { options } = this;
-		let next = Math.min(this.openedAt + options.lifetime, this.#lastData() + options.idle);
-		if (options.pingClient) next = Math.min(next, this.#nextPing(this.client));
-		if (options.pingBackend) next = Math.min(next, this.#nextPing(this.backend));
+		let next = Math.min(this.openedAt + options.lifetime, this.expiresAt, this.#lastData() + options.idle);
+		if (options.pingClient) next = Math.min(next, nextPing(this.client, options, this.clock.now));
+		if (options.pingBackend) next = Math.min(next, nextPing(this.backend, options, this.clock.now));
+		const { client, backend } = this;
+		if (client.slowReader && backend.slowReader) {
+			next = Math.min(next, client.slowReader.deadline, backend.slowReader.deadline);
+		}
 		return next;
-	}
-
-	#nextPing(leg: Leg): number {
-		if (leg.pingSentAt !== 0) return leg.pingSentAt + this.options.pingTimeout;
-		const due = Math.max(leg.lastData, leg.lastLife) + this.options.pingInterval;
-		// Overdue because there was no boundary to write at: look again soon, not in every tick.
-		return due > this.clock.now ? due : this.clock.now + Math.min(this.options.pingInterval, 1_000);
 	}
 
 	// The end.

@@ -37,6 +37,11 @@ export class TimerWheel {
 		return this.#size;
 	}
 
+	/** The clock itself, in ms, where a tick is too coarse. */
+	time(): number {
+		return this.#clock();
+	}
+
 	/** Wakes `entry` at `at` (ms); a scheduled one is moved. Infinity cancels. */
 	schedule(entry: WheelEntry, at: number): void {
 		if (entry.wheelAt !== Number.POSITIVE_INFINITY) this.cancel(entry);

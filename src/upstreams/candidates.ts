@@ -19,6 +19,8 @@ export interface Pool extends EligibilityContext {
 export interface Candidates {
 	/** The next endpoint to try; undefined when none is left. */
 	next(): Endpoint | undefined;
+	/** Whether one is left. Asking takes no turn. */
+	any(): boolean;
 }
 
 /**
@@ -31,16 +33,18 @@ export function createCandidates(pool: Pool, request: GatewayRequest): Candidate
 	const policy = pool.sticky?.policyFor?.(request) ?? pool.policy;
 	let home = pool.sticky?.endpointOf(request);
 
+	const usable = (endpoints: readonly Endpoint[]): Endpoint[] => eligible(endpoints, pool, tried, request);
+	const atHome = (bound: Endpoint | undefined): bound is Endpoint =>
+		bound !== undefined && ineligible(bound, pool, true, request) === undefined;
+
 	const choose = (): Endpoint | undefined => {
 		const bound = home;
 		home = undefined;
-		if (bound !== undefined && ineligible(bound, pool, true) === undefined) return bound;
-		return (
-			policy.pick(eligible(pool.primaries, pool, tried), request, context) ??
-			policy.pick(eligible(pool.backups, pool, tried), request, context)
-		);
+		if (atHome(bound)) return bound;
+		return policy.pick(usable(pool.primaries), request, context) ?? policy.pick(usable(pool.backups), request, context);
 	};
 	return {
+		any: () => atHome(home) || usable(pool.primaries).length > 0 || usable(pool.backups).length > 0,
 		next: () => {
 			const chosen = choose();
 			if (chosen !== undefined) tried.add(chosen);

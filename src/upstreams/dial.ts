@@ -15,6 +15,8 @@ export interface DialOptions extends SocketOptions, Offer {
 	readonly handshakeTimeout: number;
 	/** Aborted when the client has left. */
 	readonly signal: AbortSignal;
+	/** Asked when the connection is there: the head is written when it resolves; undefined = at once. Must not reject. */
+	readonly beforeHead?: (() => Promise<void> | undefined) | undefined;
 	/** Milliseconds of a monotonic clock; for tests. */
 	readonly now?: (() => number) | undefined;
 }
@@ -158,7 +160,12 @@ export function dial(options: DialOptions): Promise<DialResult> {
 			socket = opened as Socket;
 			connectMs = now() - started;
 			socket.on("error", onError).on("close", onClose).on("end", onEnd).on("data", onData);
-			socket.write(options.head, "latin1");
+			const write = (): void => {
+				if (!opened?.destroyed) opened?.write(options.head, "latin1");
+			};
+			const turn = options.beforeHead?.();
+			if (turn === undefined) write();
+			else void turn.then(write);
 		});
 	});
 }

@@ -1,11 +1,13 @@
 /** Which endpoints may be tried: decided here, once, for every policy and every kind of stickiness. */
+import type { GatewayRequest } from "../protocol/request.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 /** A further condition (health, breaker, outlier), asked anew for each attempt. Asking must not change anything. */
 export interface EligibilityRule {
 	/** Why an endpoint that this rule refuses is not used: a word for `explain` and the admin API. */
 	readonly reason: string;
-	allows(endpoint: Endpoint): boolean;
+	/** Without a request the question is whether a new WebSocket would be taken. */
+	allows(endpoint: Endpoint, request?: GatewayRequest): boolean;
 }
 
 /** What decides besides the endpoint itself. */
@@ -23,13 +25,18 @@ export interface EligibilityContext {
  *
  * @param bound whether the client is bound to this endpoint by stickiness
  */
-export function ineligible(endpoint: Endpoint, context: EligibilityContext, bound: boolean): string | undefined {
+export function ineligible(
+	endpoint: Endpoint,
+	context: EligibilityContext,
+	bound: boolean,
+	request?: GatewayRequest,
+): string | undefined {
 	if (endpoint.mode === "maint") return "maint";
 	if (!bound) {
 		if (endpoint.mode === "drain") return "drain";
 		if (context.weight(endpoint) <= 0) return "weight 0";
 	}
-	for (const rule of context.rules) if (!rule.allows(endpoint)) return rule.reason;
+	for (const rule of context.rules) if (!rule.allows(endpoint, request)) return rule.reason;
 	return undefined;
 }
 
@@ -38,6 +45,9 @@ export function eligible(
 	endpoints: readonly Endpoint[],
 	context: EligibilityContext,
 	tried: ReadonlySet<Endpoint>,
+	request?: GatewayRequest,
 ): Endpoint[] {
-	return endpoints.filter((endpoint) => !tried.has(endpoint) && ineligible(endpoint, context, false) === undefined);
+	return endpoints.filter(
+		(endpoint) => !tried.has(endpoint) && ineligible(endpoint, context, false, request) === undefined,
+	);
 }

@@ -1,5 +1,8 @@
 /** An endpoint: one server of an upstream. `Endpoint` is compiled from the config, `EndpointState` outlives reloads. */
 import { z } from "zod";
+import type { Breaker } from "./breaker.ts";
+import { OutlierState } from "./outlier.ts";
+import type { EndpointOverride, WrittenEndpoint } from "./override.ts";
 
 const endpointUrl = z
 	.string()
@@ -69,8 +72,18 @@ export class EndpointState {
 	active = 0;
 	/** Handshakes under way now. */
 	pending = 0;
+	/** What an operator changed at run time; see override.ts. */
+	override: EndpointOverride | undefined;
 	/** Smooth weighted round robin's running value. */
 	currentWeight = 0;
+	/** When it became available (gateway's clock, ms), for slow start; -Infinity: from the beginning. */
+	availableSince = Number.NEGATIVE_INFINITY;
+	/** Whether the snapshot in force sends new clients there (ready, with weight); undefined before the first one. */
+	inService: boolean | undefined;
+	/** What outlier detection has counted. */
+	readonly outlier = new OutlierState();
+	/** The circuit breaker; made with the first attempt. */
+	breaker: Breaker | undefined;
 	/** What the probes of the health check say; unknown before the first one, and without a health check. */
 	health: "unknown" | "healthy" | "unhealthy" = "unknown";
 	/** Why `health` is what it is, in words: what the deciding probe saw. */
@@ -78,6 +91,13 @@ export class EndpointState {
 	/** Good, or failed, probes in a row; one of them is 0. */
 	probeSuccesses = 0;
 	probeFailures = 0;
+
+	/** The configuration does not have the endpoint any more: ends the timers of outlier detection and breaker. */
+	retire(): void {
+		this.outlier.retire();
+		this.breaker?.shutDown();
+		this.breaker = undefined;
+	}
 }
 
 /** One endpoint of one snapshot. */
@@ -87,8 +107,11 @@ export interface Endpoint {
 	/** As written by the operator. */
 	readonly url: string;
 	readonly address: EndpointAddress;
+	/** These two count now: what an operator changed at run time, else what is written. */
 	readonly weight: number;
 	readonly mode: "ready" | "drain" | "maint";
+	/** What the configuration says. */
+	readonly written: WrittenEndpoint;
 	readonly backup: boolean;
 	/** 32-bit hash of `id`, for rendezvous hashing. */
 	readonly hash: number;

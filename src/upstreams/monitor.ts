@@ -1,4 +1,5 @@
 /** Watches the upstreams of the current snapshot: health checks of their endpoints, and discovery of new ones. */
+import { localProxyHeader } from "../protocol/proxy-protocol-header.ts";
 import { createSource, type DiscoveryConfig } from "./discovery/index.ts";
 import { Watcher } from "./discovery/watcher.ts";
 import type { Endpoint, EndpointConfig } from "./endpoint.ts";
@@ -55,9 +56,9 @@ export class Monitor {
 	}
 
 	/**
-	 * Takes over the upstreams of a snapshot that is in force now. What has the same upstream name, endpoint id and
-	 * options goes on undisturbed; with other options it starts anew, but an endpoint keeps its health until probes say
-	 * otherwise.
+	 * Takes over the upstreams of the snapshot that is in force now, or notices what an operator changed in it. What has
+	 * the same upstream name, endpoint id and options goes on undisturbed; with other options it starts anew, but an
+	 * endpoint keeps its health until probes say otherwise.
 	 */
 	update(upstreams: Iterable<Upstream>): void {
 		const all = [...upstreams];
@@ -82,7 +83,7 @@ export class Monitor {
 		const gone = new Map(this.#probed);
 		for (const upstream of upstreams) {
 			if (upstream.healthCheck === undefined) continue;
-			const options = JSON.stringify(upstream.healthCheck);
+			const options = JSON.stringify([upstream.healthCheck, upstream.proxyProtocol]);
 			for (const endpoint of upstream.endpoints) {
 				const key = `${upstream.name}\0${endpoint.id}`;
 				const known = this.#probed.get(key);
@@ -111,6 +112,7 @@ export class Monitor {
 		const prober = new Prober(upstream.healthCheck, endpoint, upstream.tls, {
 			clock,
 			random,
+			preamble: upstream.proxyProtocol && localProxyHeader(upstream.proxyProtocol),
 			onChange: (change) => this.#healthChanged(entry, change),
 		});
 		const entry: Probed = { prober, options, upstream, endpoint };
@@ -150,9 +152,10 @@ export class Monitor {
 
 	#watch(upstream: string, discovery: DiscoveryConfig): Watcher {
 		const source = createSource(discovery);
-		const { notice, onEndpoints } = this.#deps;
+		const { clock, notice, onEndpoints } = this.#deps;
 		const facts = { upstream, question: source.question };
 		return new Watcher(source, discovery.interval, {
+			clock,
 			onChange: async (endpoints) => {
 				// With other options than before, the pool is what the last answer to the old ones made it.
 				const before = (this.#discovered.get(upstream) ?? []).map(({ url }) => url);

@@ -1,22 +1,39 @@
 /** What lives on across reloads, by upstream name and endpoint id. */
-import { EndpointState } from "./endpoint.ts";
+import { Admission } from "./admission.ts";
+import type { Notice } from "./attempts/notice.ts";
+import { type Endpoint, EndpointState } from "./endpoint.ts";
+import { forgetOverruled, type WrittenEndpoint } from "./override.ts";
+import { noteService } from "./slow-start.ts";
 import { StickyTable } from "./sticky/table.ts";
 
 /** The names that a snapshot has; see {@link UpstreamStates.prune}. */
 export interface UpstreamIdentity {
 	readonly name: string;
-	readonly endpoints: readonly { readonly id: string }[];
+	readonly endpoints: readonly (Pick<Endpoint, "id" | "mode" | "weight" | "state"> & {
+		readonly written?: WrittenEndpoint;
+	})[];
 }
 
 /** One for each gateway process. Its size follows the config, never what clients send. */
 export class UpstreamStates {
 	readonly #endpoints = new Map<string, Map<string, EndpointState>>();
 	readonly #stickyTables = new Map<string, StickyTable>();
+	readonly #admissions = new Map<string, Admission>();
+	/** Names of the upstreams of the last snapshot that was in force. */
+	#inForce = new Set<string>();
 	readonly #now: () => number;
+	/** Tells what happens to endpoints. */
+	readonly notice: Notice;
 
 	/** @param now milliseconds, monotonic and above 0 */
-	constructor(now: () => number) {
+	constructor(now: () => number, notice: Notice = () => undefined) {
 		this.#now = now;
+		this.notice = notice;
+	}
+
+	/** The clock of the states, in ms. */
+	get now(): () => number {
+		return this.#now;
 	}
 
 	/** The state of an endpoint: the one it had in an earlier snapshot, or a new one. */
@@ -44,15 +61,46 @@ export class UpstreamStates {
 		return table;
 	}
 
-	/** Forgets what the snapshot no longer has; an endpoint with connections keeps its state until a later call. */
-	prune(upstreams: Iterable<UpstreamIdentity>): void {
-		const kept = new Map([...upstreams].map(({ name, endpoints }) => [name, new Set(endpoints.map(({ id }) => id))]));
+	/** The admission of an upstream. */
+	admission(upstream: string, random: () => number): Admission {
+		let admission = this.#admissions.get(upstream);
+		if (admission === undefined) {
+			admission = new Admission({ now: this.#now, random });
+			this.#admissions.set(upstream, admission);
+		}
+		return admission;
+	}
+
+	/**
+	 * To be called with each snapshot that has come into force, the first one too: an endpoint that it brings into service
+	 * starts slowly. Forgets what the snapshot no longer has; an endpoint with connections keeps its state until a later call. */
+	prune(inForce: Iterable<UpstreamIdentity>): void {
+		const upstreams = [...inForce];
+		const kept = new Map(
+			upstreams.map(({ name, endpoints }) => [name, new Map(endpoints.map(({ id, written }) => [id, written]))]),
+		);
 		for (const [name, byId] of this.#endpoints) {
 			for (const [id, state] of byId) {
-				if (!kept.get(name)?.has(id) && state.active + state.pending === 0) byId.delete(id);
+				const written = kept.get(name)?.get(id);
+				if (written) forgetOverruled(state, written);
+				if (kept.get(name)?.has(id)) continue;
+				// Should the file name it again, that is the latest word.
+				state.override = undefined;
+				state.retire();
+				if (state.active + state.pending === 0) byId.delete(id);
 			}
 			if (byId.size === 0) this.#endpoints.delete(name);
 		}
 		for (const name of this.#stickyTables.keys()) if (!kept.has(name)) this.#stickyTables.delete(name);
+		for (const name of this.#admissions.keys()) if (!kept.has(name)) this.#admissions.delete(name);
+		for (const { name, endpoints } of upstreams) {
+			for (const endpoint of endpoints) noteService(endpoint, !this.#inForce.has(name), this.#now());
+		}
+		this.#inForce = new Set(kept.keys());
+	}
+
+	/** Ends what runs by itself: the timers of outlier detection and breakers, and trials without a client. */
+	close(): void {
+		for (const byId of this.#endpoints.values()) for (const state of byId.values()) state.retire();
 	}
 }

@@ -25,8 +25,13 @@ export const upstreamTlsOptions = z.strictObject({
 
 export type UpstreamTlsConfig = z.output<typeof upstreamTlsOptions>;
 
-/** What a connection to an endpoint needs for TLS. `sessions` holds each endpoint's last session, for resumption. */
-export type TlsConnectOptions = ConnectionOptions & { readonly sessions?: Map<string, Buffer> | undefined };
+/** What a connection to an endpoint needs for TLS. */
+export type TlsConnectOptions = ConnectionOptions & {
+	/** Each endpoint's last session, for resumption. */
+	readonly sessions?: Map<string, Buffer> | undefined;
+	/** The name behind endpoints that are addresses, where discovery found them by one. */
+	readonly discoveredName?: string | undefined;
+};
 
 /** More than an upstream has endpoints; discovery may bring new addresses for ever. */
 const MAX_SESSIONS = 1024;
@@ -58,11 +63,14 @@ export function compileUpstreamTls(config: UpstreamTlsConfig, read: (path: strin
 	};
 }
 
-/** The options for one endpoint: SNI is `server_name` or the endpoint's host, and left out for an address (RFC 6066 §3). */
+/**
+ * The options for one endpoint. SNI and the certificate's name are `server_name` or the endpoint's host; for an address
+ * the name that discovery found it by, and without one no SNI (RFC 6066 §3).
+ */
 export function tlsOptionsFor(address: EndpointAddress, tls: TlsConnectOptions | undefined): ConnectionOptions {
-	const { sessions, ...options } = tls ?? { ALPNProtocols: ["http/1.1"] };
+	const { sessions, discoveredName, ...options } = tls ?? { ALPNProtocols: ["http/1.1"] };
 	const session = sessions?.get(endpointId(address));
-	const servername = options.servername ?? (isIP(address.host) === 0 ? address.host : undefined);
+	const servername = options.servername ?? (isIP(address.host) === 0 ? address.host : discoveredName);
 	return {
 		...options,
 		host: address.host,

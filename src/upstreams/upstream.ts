@@ -1,7 +1,12 @@
 /** An upstream of one snapshot: a named pool of endpoints, how to choose among them, and who is bound to which. */
+import { GatewayError } from "../errors.ts";
+import type { ProxyVersion } from "../protocol/proxy-protocol-header.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
+import type { Admission } from "./admission.ts";
+import { Protection, type ProtectionConfig } from "./attempts/protection.ts";
 import { createPolicy, type LoadBalancingConfig } from "./balance/index.ts";
 import type { Policy } from "./balance/policy.ts";
+import { isOverload } from "./breaker.ts";
 import { type Candidates, createCandidates, type Pool } from "./candidates.ts";
 import type { DiscoveryConfig } from "./discovery/index.ts";
 import { type EligibilityRule, ineligible } from "./eligible.ts";
@@ -9,19 +14,23 @@ import { type Endpoint, type EndpointConfig, endpointId, parseEndpointUrl } from
 import { hash32 } from "./hash.ts";
 import type { HealthCheckConfig } from "./health/index.ts";
 import { healthRules } from "./health/rules.ts";
+import { currentMode, currentWeight, type WrittenEndpoint } from "./override.ts";
+import { slowStartWeight } from "./slow-start.ts";
 import type { UpstreamStates } from "./states.ts";
 import type { AnswerWatch, Sticky } from "./sticky/affinity.ts";
 import { createSticky, type StickyConfig } from "./sticky.ts";
 import type { TlsConnectOptions } from "./tls.ts";
 
 /** The part of an entry of `upstreams` that is compiled here. */
-export interface UpstreamConfig {
+export interface UpstreamConfig extends ProtectionConfig {
 	readonly endpoints: readonly EndpointConfig[];
 	readonly load_balancing: LoadBalancingConfig;
 	readonly sticky?: StickyConfig | undefined;
 	readonly health_check?: HealthCheckConfig | undefined;
 	readonly discovery?: DiscoveryConfig | undefined;
+	readonly proxy_protocol?: ProxyVersion | undefined;
 	readonly on_unhealthy?: "keep" | "close" | undefined;
+	readonly max_handshakes_per_second?: number | undefined;
 }
 
 /** What an upstream is given from outside. */
@@ -41,6 +50,9 @@ export interface UpstreamDeps {
 	readonly tls?: TlsConnectOptions | undefined;
 }
 
+/** Clients that were refused because everything is full come back spread over so many seconds. */
+const FULL_SECONDS = 4;
+
 /** Lives as long as its snapshot. What outlives that is in each endpoint's `state`. */
 export class Upstream implements Pool {
 	readonly name: string;
@@ -54,10 +66,19 @@ export class Upstream implements Pool {
 	/** For the monitor: whether and how endpoints are probed, and where more of them come from. */
 	readonly healthCheck: HealthCheckConfig | undefined;
 	readonly discovery: DiscoveryConfig | undefined;
+	/** Every connection to an endpoint begins with a PROXY header of this version. */
+	readonly proxyProtocol: ProxyVersion | undefined;
 	/** What happens to the open connections of an endpoint that goes down. */
 	readonly onUnhealthy: "keep" | "close";
 	readonly random: () => number;
 	readonly weight: (endpoint: Endpoint) => number;
+	/** Outlier detection and circuit breaker: every attempt is told to it. */
+	readonly protection: Protection;
+	/** Whether endpoints can be ejected, and have a breaker, here. */
+	readonly ejects: boolean;
+	readonly breaks: boolean;
+	readonly #admission: Admission | undefined;
+	readonly #rate: number;
 
 	constructor(
 		name: string,
@@ -65,6 +86,7 @@ export class Upstream implements Pool {
 		endpoints: readonly Endpoint[],
 		policy: Policy,
 		sticky: Sticky | undefined,
+		states: UpstreamStates,
 		deps: UpstreamDeps,
 	) {
 		this.name = name;
@@ -73,13 +95,50 @@ export class Upstream implements Pool {
 		this.backups = endpoints.filter((endpoint) => endpoint.backup);
 		this.policy = policy;
 		this.sticky = sticky;
-		this.rules = [...(config.health_check ? healthRules(endpoints) : []), ...(deps.rules ?? [])];
+		this.protection = new Protection(config, { upstream: name, endpoints, now: states.now, notice: states.notice });
+		this.ejects = config.outlier_detection !== undefined;
+		this.breaks = config.circuit_breaker !== undefined;
+		this.#rate = config.max_handshakes_per_second ?? Number.POSITIVE_INFINITY;
+		this.#admission = Number.isFinite(this.#rate) ? states.admission(name, deps.random) : undefined;
+		this.rules = [
+			...(config.health_check ? healthRules(endpoints) : []),
+			...this.protection.rules,
+			...(deps.rules ?? []),
+		];
 		this.tls = deps.tls;
 		this.healthCheck = config.health_check;
 		this.discovery = config.discovery;
+		this.proxyProtocol = config.proxy_protocol;
 		this.onUnhealthy = config.on_unhealthy ?? "keep";
 		this.random = deps.random;
-		this.weight = deps.weight ?? configuredWeight;
+		const { slow_start } = config.load_balancing;
+		this.weight =
+			deps.weight ?? (slow_start === undefined ? configuredWeight : slowStartWeight(slow_start, states.now));
+	}
+
+	/**
+	 * A handshake's turn to be sent to an endpoint (`max_handshakes_per_second`); undefined when it need not wait. Without
+	 * an endpoint that could be tried there is nothing to wait for.
+	 *
+	 * @param again whether it is a further attempt of a handshake that had its turn
+	 * @param maxWait ms
+	 * @throws GatewayError OVERLOADED, CLIENT_GONE
+	 */
+	turn(candidates: Candidates, signal: AbortSignal, maxWait: number, again: boolean): Promise<void> | undefined {
+		if (this.#admission === undefined || !candidates.any()) return undefined;
+		return this.#admission.enter({ rate: this.#rate, signal, maxWait, again });
+	}
+
+	/** A handshake's turn to be written to the connection that was made for it; undefined when it need not wait. */
+	readonly pace = (): Promise<void> | undefined => this.#admission?.pace();
+
+	/** Why nothing can be tried: OVERLOADED when an endpoint would be fine if it were not full, else NO_ENDPOINT. */
+	unavailable(): GatewayError {
+		const full = this.endpoints.some((endpoint) => isOverload(this.ineligible(endpoint)));
+		if (!full) return new GatewayError("NO_ENDPOINT", undefined, { retryAfter: 1 });
+		return new GatewayError("OVERLOADED", "every usable endpoint is at max_connections or max_pending_handshakes", {
+			retryAfter: 1 + Math.floor(this.random() * FULL_SECONDS),
+		});
 	}
 
 	/** The endpoints for one handshake, in the order to try them. */
@@ -135,22 +194,29 @@ export function compileUpstream(
 			secret: deps.stickySecret,
 			table: () => states.stickyTable(name),
 		});
-	return new Upstream(name, config, endpoints, policy, sticky, deps);
+	return new Upstream(name, config, endpoints, policy, sticky, states, deps);
 }
 
 function compileEndpoint(upstream: string, config: EndpointConfig, states: UpstreamStates): Endpoint {
 	const address = parseEndpointUrl(config.url);
 	if (address === undefined) throw new Error(`upstream ${upstream}: ${config.url} is not an endpoint URL`);
 	const id = endpointId(address);
+	const state = states.endpoint(upstream, id);
+	const written: WrittenEndpoint = { mode: config.state, weight: config.weight };
 	return {
 		id,
 		url: config.url,
 		address,
-		weight: config.weight,
-		mode: config.state,
+		get weight() {
+			return currentWeight(state, written.weight);
+		},
+		get mode() {
+			return currentMode(state, written.mode);
+		},
+		written,
 		backup: config.backup,
 		hash: hash32(id),
-		state: states.endpoint(upstream, id),
+		state,
 	};
 }
 

@@ -8,7 +8,7 @@ import type { Check, CheckContext } from "./check.ts";
 
 /** Maps with a `cert` and its `key`. */
 const PAIRS = ["listeners.*.tls.certificates.*", "upstreams.*.tls"];
-const AUTHORITIES = ["upstreams.*.tls.ca"];
+const AUTHORITIES = ["upstreams.*.tls.ca", "listeners.*.tls.client_ca"];
 
 export const certificates: Check = (context) => [
 	...PAIRS.flatMap((where) => mapsAt(context.data, where)).flatMap((pair) => checkPair(context, pair)),

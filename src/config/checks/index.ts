@@ -1,8 +1,10 @@
 /** The registry of cross checks; a new one is a file and a line. */
 import { addresses } from "./addresses.ts";
+import { auth } from "./auth.ts";
 import { certificates } from "./certificates.ts";
 import type { Check } from "./check.ts";
 import { choices } from "./choices.ts";
+import { clientAuth } from "./client-auth.ts";
 import { drainTimes } from "./drain-times.ts";
 import { endpoints } from "./endpoints.ts";
 import { health } from "./health.ts";
@@ -20,6 +22,8 @@ export const CHECKS: readonly Check[] = [
 	targets,
 	readableFiles,
 	certificates,
+	clientAuth,
+	auth,
 	drainTimes,
 	shadowedRoutes,
 ];

@@ -1,5 +1,6 @@
 /** The registry of load-balancing policies, and `load_balancing` built from it. */
 import { z } from "zod";
+import { slowStartOption } from "../slow-start.ts";
 import { consistentHash } from "./consistent_hash.ts";
 import { leastConnections } from "./least_connections.ts";
 import { p2c } from "./p2c.ts";
@@ -26,6 +27,7 @@ export const loadBalancingOptions = z
 			.default("round_robin")
 			.meta({ description: "How an endpoint is chosen for a new connection." }),
 		...consistentHash.options,
+		slow_start: slowStartOption,
 	})
 	.superRefine((value, context) => {
 		const chosen: Readonly<Record<string, unknown>> = POLICIES[value.policy].options;

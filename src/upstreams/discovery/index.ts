@@ -16,3 +16,8 @@ const SOURCES: { readonly [Type in DiscoveryConfig["type"]]: (config: DiscoveryC
 export function createSource(config: DiscoveryConfig): DiscoverySource {
 	return SOURCES[config.type](config);
 }
+
+/** The name that a discovered endpoint's certificate is for: without the labels of the service (RFC 6125 §1.8) and the root. */
+export function certificateName({ name }: DiscoveryConfig): string {
+	return name.replace(/^(_[^.]+\.)+/, "").replace(/\.$/, "");
+}

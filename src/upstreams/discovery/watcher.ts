@@ -11,6 +11,8 @@ const LONGEST_LOOK_UP = 5_000;
 const HURRY = 1_000;
 
 export interface WatcherDeps {
+	/** Milliseconds, monotonic. */
+	readonly clock: () => number;
 	/** A good answer that is not the one before, in a stable order. When it fails, so has the look-up: it is tried again. */
 	readonly onChange: (endpoints: readonly EndpointConfig[]) => void | Promise<void>;
 	/** The last answer stays in force; called once for each reason in a row. */
@@ -57,7 +59,7 @@ export class Watcher {
 	async #lookUp(): Promise<void> {
 		const { signal } = this.#stopped;
 		const timeout = Math.max(SHORTEST_LOOK_UP, Math.min(this.#interval, LONGEST_LOOK_UP));
-		const startedAt = performance.now();
+		const startedAt = this.#deps.clock();
 		try {
 			const answer = await this.#source.lookUp(timeout, signal);
 			if (!signal.aborted) await this.#take(answer);
@@ -66,7 +68,7 @@ export class Watcher {
 		}
 		if (signal.aborted) return;
 		const interval = this.#answer === undefined ? Math.min(this.#interval, HURRY) : this.#interval;
-		const elapsed = performance.now() - startedAt;
+		const elapsed = this.#deps.clock() - startedAt;
 		this.#next = setTimeout(() => void this.#lookUp(), Math.max(0, interval - elapsed));
 	}
 

@@ -12,6 +12,8 @@ export interface ProbeTarget {
 	/** With the port of the health check. */
 	readonly address: EndpointAddress;
 	readonly tls: TlsConnectOptions | undefined;
+	/** Sent before anything else: a PROXY protocol header. */
+	readonly preamble?: Buffer | undefined;
 	/** Request target in origin form (RFC 9112 §3.2.1). */
 	readonly path: string;
 	/** Statuses of an http probe that mean healthy. */
@@ -27,13 +29,13 @@ export interface ProbeTarget {
 export type Probe = (target: ProbeTarget, signal: AbortSignal) => Promise<string>;
 
 /** Opens the connection, TLS included; the socket is destroyed when the signal aborts. @throws GatewayError */
-export function openProbeSocket({ address, tls }: ProbeTarget, signal: AbortSignal): Promise<Socket> {
+export function openProbeSocket({ address, tls, preamble }: ProbeTarget, signal: AbortSignal): Promise<Socket> {
 	return new Promise((resolve, reject) => {
 		const onAbort = (): void => {
 			cancel();
 			reject(new Error("the probe was given up"));
 		};
-		const cancel = openSocket({ address, tls, connectTimeout: Number.POSITIVE_INFINITY }, (error, socket) => {
+		const cancel = openSocket({ address, tls, preamble, connectTimeout: Number.POSITIVE_INFINITY }, (error, socket) => {
 			signal.removeEventListener("abort", onAbort);
 			if (socket === undefined) {
 				reject(error);

@@ -20,6 +20,8 @@ export interface ProberDeps {
 	/** A number in [0, 1). */
 	readonly random: () => number;
 	readonly onChange: (change: HealthChange) => void;
+	/** Sent before anything else on each connection: a PROXY protocol header. */
+	readonly preamble?: Buffer | undefined;
 	/** Asks; by default the kind of the options. */
 	readonly probe?: Probe | undefined;
 }
@@ -41,6 +43,7 @@ export class Prober {
 	#concluded = true;
 	#startedAt = 0;
 	#first = true;
+	#inMaint = false;
 	#next: NodeJS.Timeout | undefined;
 	#limit: NodeJS.Timeout | undefined;
 	#lastChance: NodeJS.Immediate | undefined;
@@ -54,12 +57,11 @@ export class Prober {
 		this.#start();
 	}
 
-	/** The same endpoint in a new snapshot: timers and state go on. */
+	/** The same endpoint, in a new snapshot or with another mode: timers and state go on, unless `maint` begins or ends. */
 	update(endpoint: Endpoint, tls: TlsConnectOptions | undefined): void {
-		const back = this.#endpoint.mode === "maint" && endpoint.mode !== "maint";
 		this.#endpoint = endpoint;
 		this.#tls = tls;
-		if (back) this.#start();
+		if ((endpoint.mode === "maint") !== this.#inMaint) this.#start();
 	}
 
 	/** Leaves no timer and no socket behind. */
@@ -74,7 +76,8 @@ export class Prober {
 	#start(): void {
 		this.stop();
 		this.#startedAt = this.#deps.clock();
-		if (this.#endpoint.mode === "maint") {
+		this.#inMaint = this.#endpoint.mode === "maint";
+		if (this.#inMaint) {
 			// Somebody works on it: what it answers means nothing, and afterwards it is like a new one.
 			forgetHealth(this.#endpoint.state);
 			this.#scheduleNext();
@@ -93,7 +96,8 @@ export class Prober {
 			});
 		}, limit);
 		const address = probedAddress(this.#endpoint.address, port);
-		this.#probe({ address, tls: this.#tls, path, expectedStatuses }, attempt.signal).then(
+		const { preamble } = this.#deps;
+		this.#probe({ address, tls: this.#tls, preamble, path, expectedStatuses }, attempt.signal).then(
 			(words) => this.#conclude(attempt, true, words),
 			(error: unknown) => this.#conclude(attempt, false, failureWords(error, address)),
 		);

@@ -56,7 +56,14 @@ describe("metrics", () => {
 	it("are served in Prometheus's text format", async () => {
 		const none = () => [];
 		const metrics = new Metrics({
-			source: { connections: none, traffic: none, endpoints: none, draining: () => 3, certificates: none },
+			source: {
+				connections: none,
+				traffic: none,
+				endpoints: none,
+				draining: () => 3,
+				certificates: none,
+				limiters: none,
+			},
 			nodeMetrics: false,
 		});
 		const admin = await start({ routes: [metricsRoute(metrics)] });

@@ -127,5 +127,6 @@ it("a configuration file that is not there is one problem", () => {
 				severity: "error",
 			},
 		],
+		files: [],
 	});
 });

@@ -12,6 +12,7 @@ const EMPTY: MetricsSource = {
 	endpoints: () => [],
 	draining: () => 0,
 	certificates: () => [],
+	limiters: () => [],
 };
 
 function metricsOf(source: Partial<MetricsSource> = {}, now: () => number = () => 5000): Metrics {
@@ -203,6 +204,7 @@ describe("the registry", () => {
 			[
 				"clawgate_backpressure_pauses_total counter",
 				"clawgate_bytes_total counter",
+				"clawgate_circuit_breaker_state gauge",
 				"clawgate_config_last_reload_success_timestamp_seconds gauge",
 				"clawgate_config_reloads_total counter",
 				"clawgate_connection_duration_seconds histogram",
@@ -211,11 +213,14 @@ describe("the registry", () => {
 				"clawgate_connections_opened_total counter",
 				"clawgate_draining_connections gauge",
 				"clawgate_endpoint_connections gauge",
+				"clawgate_endpoint_ejections_total counter",
 				"clawgate_endpoint_up gauge",
 				"clawgate_handshake_duration_seconds histogram",
 				"clawgate_handshakes_total counter",
+				"clawgate_limiter_entries gauge",
 				"clawgate_messages_total counter",
 				"clawgate_ping_rtt_seconds histogram",
+				"clawgate_rate_limited_total counter",
 				"clawgate_tls_certificate_expiry_timestamp_seconds gauge",
 			].sort(),
 		);

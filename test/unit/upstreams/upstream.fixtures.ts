@@ -4,7 +4,12 @@ import { loadBalancingOptions } from "../../../src/upstreams/balance/index.ts";
 import { type Endpoint, endpointOptions } from "../../../src/upstreams/endpoint.ts";
 import { UpstreamStates } from "../../../src/upstreams/states.ts";
 import { stickyOptions } from "../../../src/upstreams/sticky.ts";
-import { compileUpstream, type Upstream, type UpstreamDeps } from "../../../src/upstreams/upstream.ts";
+import {
+	compileUpstream,
+	type Upstream,
+	type UpstreamConfig,
+	type UpstreamDeps,
+} from "../../../src/upstreams/upstream.ts";
 
 /** A repeatable source of randomness (mulberry32). */
 export function seededRandom(seed = 1): () => number {
@@ -47,17 +52,28 @@ export interface Written {
 	load_balancing?: unknown;
 	sticky?: unknown;
 	states?: UpstreamStates;
+	/** Further keys, already parsed. */
+	config?: Partial<UpstreamConfig>;
 	deps?: Partial<UpstreamDeps>;
 }
 
 /** Compiles an upstream from what an operator writes. */
-export function upstream({ name = "chat", endpoints, load_balancing, sticky, states, deps }: Written): Upstream {
+export function upstream({
+	name = "chat",
+	endpoints,
+	load_balancing,
+	sticky,
+	states,
+	config,
+	deps,
+}: Written): Upstream {
 	return compileUpstream(
 		name,
 		{
 			endpoints: endpoints.map((endpoint) => endpointOptions.parse(endpoint)),
 			load_balancing: loadBalancingOptions.parse(load_balancing ?? {}),
 			sticky: sticky === undefined ? undefined : stickyOptions.parse(sticky),
+			...config,
 		},
 		states ?? new UpstreamStates(() => 1),
 		{ random: seededRandom(), stickySecret: Buffer.from("a key for tests"), ...deps },

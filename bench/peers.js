@@ -1,0 +1,143 @@
+// The proxies that are compared, as each is set up for WebSockets by its own documentation; whichever are installed.
+import { execFileSync, spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const HERE = fileURLToPath(new URL("./", import.meta.url));
+const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+
+/** `start(context)` gives the arguments of the process; `ports` are those of the peer alone. */
+export const PEERS = {
+	direct: { installed: () => true, start: undefined },
+	clawgate: { installed: () => true, start: clawgate },
+	nginx: { installed: () => has("nginx", "-v"), start: nginx },
+	haproxy: { installed: () => has("haproxy", "-v"), start: haproxy },
+	caddy: { installed: () => has("caddy", "version"), start: caddy },
+	httpxy: { installed: () => resolves("httpxy"), start: library("httpxy") },
+	"http-proxy": { installed: () => resolves("http-proxy"), start: library("http-proxy") },
+	"http-proxy-3": { installed: () => resolves("http-proxy-3"), start: library("http-proxy-3") },
+};
+
+function has(command, argument) {
+	try {
+		execFileSync(command, [argument], { stdio: "ignore" });
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+function resolves(name) {
+	try {
+		import.meta.resolve(name);
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+function file(folder, name, text) {
+	const path = join(folder, name);
+	writeFileSync(path, text);
+	return path;
+}
+
+/** With everything that a user has on: log, metrics, meter, pings. */
+function clawgate({ folder, port, tlsPort, adminPort, backend, cert, key, routes = 0, endpoints = 0 }) {
+	const many = Array.from({ length: endpoints }, (_, i) => `ws://127.0.0.${1 + (i % 250)}:${backend + Math.floor(i / 250)}`);
+	const config = {
+		listeners: [
+			{ name: "plain", address: `127.0.0.1:${port}` },
+			{ name: "secure", address: `127.0.0.1:${tlsPort}`, tls: { certificates: [{ cert, key }] } },
+		],
+		admin: { address: `127.0.0.1:${adminPort}` },
+		upstreams: { chat: { endpoints: endpoints > 0 ? many : [`ws://127.0.0.1:${backend}`] } },
+		routes: [
+			...Array.from({ length: routes }, (_, i) => ({
+				name: `r${i}`,
+				match: { host: `h${i}.test`, path_prefix: `/r${i}` },
+				upstream: "chat",
+			})),
+			{ name: "rest", match: { path_prefix: "/" }, upstream: "chat" },
+		],
+	};
+	return [process.execPath, [MAIN, "run", "-c", file(folder, "routes.yaml", JSON.stringify(config))]];
+}
+
+function nginx({ folder, port, tlsPort, backend, cert, key }) {
+	const location = `location / {
+		proxy_pass http://127.0.0.1:${backend};
+		proxy_http_version 1.1;
+		proxy_set_header Upgrade $http_upgrade;
+		proxy_set_header Connection "upgrade";
+		proxy_set_header Host $host;
+		proxy_read_timeout 3600s;
+		proxy_send_timeout 3600s;
+	}`;
+	const text = `worker_processes 1;
+daemon off;
+master_process off;
+pid ${join(folder, "nginx.pid")};
+error_log ${join(folder, "nginx.error")};
+events { worker_connections 20000; }
+http {
+	access_log ${join(folder, "nginx.access")};
+	client_body_temp_path ${folder}; proxy_temp_path ${folder}; fastcgi_temp_path ${folder};
+	uwsgi_temp_path ${folder}; scgi_temp_path ${folder};
+	server { listen 127.0.0.1:${port} backlog=4096; ${location} }
+	server { listen 127.0.0.1:${tlsPort} ssl backlog=4096; ssl_certificate ${cert}; ssl_certificate_key ${key}; ${location} }
+}
+`;
+	return ["nginx", ["-p", folder, "-c", file(folder, "nginx.conf", text)]];
+}
+
+function haproxy({ folder, port, tlsPort, backend, cert, key }) {
+	const both = file(folder, "both.pem", readFileSync(cert, "utf8") + readFileSync(key, "utf8"));
+	const text = `global
+	maxconn 9000
+	nbthread 1
+defaults
+	mode http
+	timeout connect 5s
+	timeout client 3600s
+	timeout server 3600s
+	timeout tunnel 3600s
+frontend plain
+	bind 127.0.0.1:${port}
+	bind 127.0.0.1:${tlsPort} ssl crt ${both}
+	default_backend chat
+backend chat
+	server one 127.0.0.1:${backend}
+`;
+	return ["haproxy", ["-db", "-q", "-f", file(folder, "haproxy.cfg", text)]];
+}
+
+function caddy({ folder, port, tlsPort, backend, cert, key }) {
+	const text = `{
+	admin off
+	auto_https off
+}
+http://127.0.0.1:${port} {
+	reverse_proxy 127.0.0.1:${backend}
+}
+https://127.0.0.1:${tlsPort} {
+	tls ${cert} ${key}
+	reverse_proxy 127.0.0.1:${backend}
+}
+`;
+	return ["caddy", ["run", "--adapter", "caddyfile", "--config", file(folder, "Caddyfile", text)]];
+}
+
+function library(name) {
+	return ({ port, tlsPort, backend, cert, key }) => [
+		process.execPath,
+		[join(HERE, "library.js"), name, JSON.stringify({ port, tlsPort, backend, cert, key })],
+	];
+}
+
+/** Starts a peer; its output goes nowhere, or to `log`. */
+export function startPeer(name, context, log) {
+	const [command, args] = PEERS[name].start(context);
+	return spawn(command, args, { stdio: ["ignore", log, log] });
+}

@@ -1,0 +1,57 @@
+/** Which connections a request is about: the filters of CONFIG §6. All that are given have to fit. */
+import { z } from "zod";
+import type { Connection } from "../../gateway/connections.ts";
+import { blockList, cidr, listHas } from "../../options.ts";
+
+const name = z.string().min(1).optional();
+
+export const connectionFilter = {
+	route: name.meta({ description: "Name of the route." }),
+	upstream: name.meta({ description: "Name of the upstream." }),
+	endpoint: name.meta({ description: "Id of the endpoint: `host:port`, or the socket's path." }),
+	client_ip: cidr.optional().meta({ description: "The client's address, or a range such as 10.0.0.0/8." }),
+	user: name.meta({ description: "The authenticated subject." }),
+	subprotocol: name.meta({ description: "The subprotocol in use." }),
+};
+
+export type ConnectionFilter = z.output<z.ZodObject<typeof connectionFilter>>;
+
+/** Whether it names anything at all. */
+export function isFilter(filter: ConnectionFilter): boolean {
+	return (Object.keys(connectionFilter) as (keyof ConnectionFilter)[]).some((key) => filter[key] !== undefined);
+}
+
+/** Those that fit, in the order of `connections`. */
+export function filtered(connections: Iterable<Connection>, filter: ConnectionFilter): Connection[] {
+	const fits = compileFilter(filter);
+	const found: Connection[] = [];
+	for (const connection of connections) if (fits(connection)) found.push(connection);
+	return found;
+}
+
+/** Tells of one connection whether it fits. */
+export function compileFilter(filter: ConnectionFilter): (connection: Connection) => boolean {
+	const { route, upstream, endpoint, client_ip, user, subprotocol } = filter;
+	const hasAddress = client_ip === undefined ? undefined : addressTest(client_ip);
+	return ({ facts }) =>
+		(route === undefined || facts.route === route) &&
+		(upstream === undefined || facts.upstream === upstream) &&
+		(endpoint === undefined || facts.endpoint === endpoint) &&
+		(user === undefined || facts.user === user) &&
+		(subprotocol === undefined || facts.subprotocol === subprotocol) &&
+		(hasAddress === undefined || hasAddress(facts.client_ip));
+}
+
+/** Comparing addresses is dear and clients come back: each address is compared once. */
+function addressTest(range: string): (ip: string) => boolean {
+	const list = blockList([range]);
+	const known = new Map<string, boolean>();
+	return (ip) => {
+		let inside = known.get(ip);
+		if (inside === undefined) {
+			inside = ip !== "" && listHas(list, ip);
+			known.set(ip, inside);
+		}
+		return inside;
+	};
+}

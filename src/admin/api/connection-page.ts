@@ -1,0 +1,107 @@
+/** One page of the open connections. The filter and the order are the server's work: there may be tens of thousands. */
+import { z } from "zod";
+import type { Connection } from "../../gateway/connections.ts";
+import { ApiError } from "./api-error.ts";
+import { connectionFilter, filtered } from "./connection-filter.ts";
+import { connectionSchema, connectionView, messages } from "./connection-view.ts";
+import { queryInteger } from "./validate.ts";
+
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1000;
+
+/** What a connection is sorted by, as numbers. */
+const SORT_KEYS = {
+	opened: ({ sequence }: Connection) => sequence,
+	bytes_in: ({ tunnel }: Connection) => tunnel?.client.bytes ?? 0,
+	bytes_out: ({ tunnel }: Connection) => tunnel?.backend.bytes ?? 0,
+	messages_in: ({ tunnel }: Connection) => messages(tunnel?.client),
+	messages_out: ({ tunnel }: Connection) => messages(tunnel?.backend),
+	rtt: ({ clientRtt }: Connection) => clientRtt ?? -1,
+};
+
+type SortKey = keyof typeof SORT_KEYS;
+
+export const pageQuery = z.strictObject({
+	...connectionFilter,
+	limit: queryInteger(1, MAX_LIMIT)
+		.optional()
+		.meta({ description: `Connections in the answer; default ${DEFAULT_LIMIT}.` }),
+	offset: queryInteger(0, Number.MAX_SAFE_INTEGER).optional().meta({
+		description: "So many are left out at the beginning. For walking through all of them, `cursor` is better.",
+	}),
+	cursor: queryInteger(1, Number.MAX_SAFE_INTEGER).optional().meta({
+		description: "`next_cursor` of the page before. What opens and closes meanwhile does not move the pages.",
+	}),
+	sort: z
+		.enum(Object.keys(SORT_KEYS) as [SortKey, ...SortKey[]])
+		.optional()
+		.meta({ description: "`opened` (the default): by age; `rtt`: the client's." }),
+	order: z
+		.enum(["desc", "asc"])
+		.optional()
+		.meta({ description: "`desc` (the default): the newest, or the largest, first." }),
+});
+
+export const pageSchema = z
+	.strictObject({
+		connections: z.array(connectionSchema),
+		total: z.int().nonnegative().meta({ description: "All that fit the filter." }),
+		limit: z.int().positive(),
+		offset: z.int().nonnegative(),
+		next_cursor: z.int().positive().nullable().meta({
+			description: "For the next page; null on the last one, and where another order than by age was asked for.",
+		}),
+	})
+	.meta({ id: "ConnectionPage", description: "A page of the open connections." });
+
+export type PageQuery = z.output<typeof pageQuery>;
+
+/**
+ * @param open in the order of opening
+ * @throws ApiError INVALID
+ */
+export function connectionPage(open: Iterable<Connection>, query: PageQuery): Record<string, unknown> {
+	const { limit = DEFAULT_LIMIT, offset = 0, cursor, sort = "opened", order = "desc" } = query;
+	if (cursor !== undefined && (sort !== "opened" || offset > 0)) {
+		throw new ApiError("INVALID", "cursor: cannot stand next to offset, or to a sort other than opened");
+	}
+	const found = filtered(open, query);
+	const sorted = sort === "opened" ? found : sortBy(found, SORT_KEYS[sort]);
+	const descending = order === "desc";
+	const begin = cursor === undefined ? offset : placeAfter(found, cursor, descending);
+	const page: Connection[] = [];
+	for (let i = begin; i < sorted.length && page.length < limit; i++) {
+		page.push(sorted[descending ? sorted.length - 1 - i : i] as Connection);
+	}
+	const last = page.at(-1);
+	const more = sort === "opened" && last !== undefined && begin + page.length < sorted.length;
+	return {
+		connections: page.map(connectionView),
+		total: found.length,
+		limit,
+		offset,
+		next_cursor: more ? last.sequence : null,
+	};
+}
+
+/** Ascending, equal ones by age. The keys change while sockets are read, so each is read once. */
+function sortBy(connections: readonly Connection[], key: (connection: Connection) => number): Connection[] {
+	return connections
+		.map((connection) => ({ connection, value: key(connection) }))
+		.sort((a, b) => a.value - b.value)
+		.map(({ connection }) => connection);
+}
+
+/** How many of them, read from the page's end of the list, come up to and with `cursor`. */
+function placeAfter(connections: readonly Connection[], cursor: number, descending: boolean): number {
+	const wanted = descending ? cursor : cursor + 1;
+	// The first that has at least the wanted number.
+	let low = 0;
+	let high = connections.length;
+	while (low < high) {
+		const middle = (low + high) >>> 1;
+		if ((connections[middle] as Connection).sequence < wanted) low = middle + 1;
+		else high = middle;
+	}
+	return descending ? connections.length - low : low;
+}

@@ -1,0 +1,47 @@
+/** The admin API: every resource, put together. A new one is a file and a line. */
+import type { Gateway } from "../../gateway/gateway.ts";
+import { openapiRoute } from "../openapi.ts";
+import type { AdminRoute } from "../router.ts";
+import { configRoutes, type Redact } from "./config.ts";
+import { connectionRoutes } from "./connections.ts";
+import { drainRoutes } from "./drain.ts";
+import { type EventStreams, eventRoutes } from "./events.ts";
+import type { ApiRoute } from "./operation.ts";
+import { type ReloadOutcome, reloadRoutes } from "./reload.ts";
+import { type RevocationStore, revocationRoutes } from "./revocations.ts";
+import type { RouteCounter } from "./route-counts.ts";
+import { routeRoutes } from "./routes.ts";
+import { type EndpointChanged, upstreamRoutes } from "./upstreams.ts";
+
+export interface ApiParts {
+	readonly gateway: Gateway;
+	readonly counter: RouteCounter;
+	readonly streams: EventStreams;
+	readonly reload: () => Promise<ReloadOutcome>;
+	readonly redact: Redact;
+	readonly endpointChanged: EndpointChanged;
+	readonly revocations: RevocationStore;
+	/** ms since the epoch. */
+	readonly now: () => number;
+}
+
+/** Every operation under /api/v1, without the OpenAPI document itself. */
+export function apiOperations(parts: ApiParts): ApiRoute[] {
+	const { gateway } = parts;
+	return [
+		...routeRoutes(gateway, parts.counter, parts.redact),
+		...upstreamRoutes(gateway, parts.endpointChanged),
+		...configRoutes(gateway, parts.redact),
+		...connectionRoutes(gateway),
+		...drainRoutes(gateway, parts.endpointChanged),
+		...reloadRoutes(parts.reload),
+		...eventRoutes(parts.streams),
+		...revocationRoutes(parts.revocations, parts.now),
+	];
+}
+
+/** The routes for the admin server. */
+export function apiRoutes(parts: ApiParts): AdminRoute[] {
+	const operations = apiOperations(parts);
+	return [...operations, openapiRoute(operations)].map(({ route }) => route);
+}

@@ -1,0 +1,55 @@
+/** Watches a drain to its end. */
+import { setTimeout as wait } from "node:timers/promises";
+import type { AdminClient } from "./admin-client.ts";
+import type { CommandIo } from "./command.ts";
+import { age } from "./table.ts";
+
+const LOOK_EVERY_MS = 500;
+const BAR_WIDTH = 30;
+
+export interface DrainRow {
+	readonly id: number;
+	readonly target: string;
+	readonly state: "running" | "done";
+	readonly total: number;
+	readonly remaining: number;
+	readonly started_at: string;
+	readonly spread_ms: number;
+	readonly timeout_ms: number;
+	readonly close_code: number;
+}
+
+/**
+ * Resolves with the drain when every connection of it has ended. On a terminal a bar moves on stderr; elsewhere there is
+ * a line for each tenth.
+ */
+export async function followDrain(client: AdminClient, started: DrainRow, io: CommandIo): Promise<DrainRow> {
+	const onTerminal = io.terminal?.stderr === true;
+	const beganAt = performance.now();
+	let current = started;
+	let tenth = -1;
+	for (;;) {
+		const elapsed = performance.now() - beganAt;
+		const now = Math.floor(share(current) * 10);
+		if (onTerminal) io.stderr(`\r${bar(current)}  ${age(elapsed)} `);
+		else if (now > tenth) io.stderr(`${current.total - current.remaining} of ${current.total} closed\n`);
+		tenth = now;
+		if (current.state === "done") break;
+		await wait(LOOK_EVERY_MS);
+		const { drains } = await client.get<{ drains: DrainRow[] }>("drain");
+		// Ended ones are listed for a while only.
+		current = drains.find(({ id }) => id === started.id) ?? { ...current, state: "done", remaining: 0 };
+	}
+	if (onTerminal) io.stderr("\n");
+	return current;
+}
+
+function bar(drain: DrainRow): string {
+	const done = Math.round(share(drain) * BAR_WIDTH);
+	const closed = `${drain.total - drain.remaining}/${drain.total}`;
+	return `[${"#".repeat(done)}${".".repeat(BAR_WIDTH - done)}] ${closed} closed`;
+}
+
+function share({ total, remaining, state }: DrainRow): number {
+	return total === 0 || state === "done" ? 1 : (total - remaining) / total;
+}

@@ -1,0 +1,152 @@
+/** `listen` and `ssl_*` as `listeners`. */
+import { resolve } from "node:path";
+import { readText } from "../../config/files.ts";
+import type { Notes } from "./notes.ts";
+import type { Scope } from "./scope.ts";
+import { mergeAddresses, type Socket } from "./sockets.ts";
+import { durationText, parseSize, parseTime, sizeText } from "./units.ts";
+
+/** An entry of `listeners`. */
+export type ListenerFields = { name: string; address: string } & Record<string, unknown>;
+
+/** The listeners for addresses that have the same routes. */
+export function listeners(sockets: readonly Socket[], http: Scope, folder: string, notes: Notes): ListenerFields[] {
+	const taken = new Set<string>();
+	return mergeAddresses(sockets).map(({ socket, address }) => {
+		const plain = socket.port === 0 ? "unix" : `${socket.ssl ? "https" : "http"}-${socket.port}`;
+		let name = plain;
+		for (let number = 2; taken.has(name); number++) name = `${plain}-${number}`;
+		taken.add(name);
+		const first = socket.servers.find(({ isDefault }) => isDefault)?.scope ?? http;
+		return {
+			name,
+			address,
+			...(socket.ssl && tls(socket, folder, notes)),
+			...(socket.proxyProtocol && proxyProtocol(socket, http, notes)),
+			...headLimits(first),
+		};
+	});
+}
+
+/** `trusted_proxies`: whose word about the client counts. */
+export function trustedProxies(scopes: readonly Scope[], notes: Notes): string[] {
+	const ranges = new Set<string>();
+	for (const scope of scopes) {
+		for (const directive of scope.all("set_real_ip_from")) {
+			const [range = ""] = directive.args;
+			if (/^[\d.]+(?:\/\d+)?$|^[0-9a-fA-F:.]+:[0-9a-fA-F:.]*(?:\/\d+)?$/.test(range)) ranges.add(range);
+			else if (range !== "unix:")
+				notes.add(
+					directive,
+					"only addresses and ranges can be trusted: write the addresses of this name into trusted_proxies",
+					"dropped",
+				);
+		}
+		const header = scope.find("real_ip_header");
+		const name = header?.args[0]?.toLowerCase() ?? "x-real-ip";
+		if (ranges.size === 0 || name === "x-forwarded-for" || name === "proxy_protocol") continue;
+		const at = header ?? scope.find("set_real_ip_from");
+		if (at)
+			notes.add(
+				at,
+				`the client is read from X-Forwarded-For or Forwarded, not from ${header?.args[0] ?? "X-Real-IP"}: let the proxy in front send one of them`,
+				"status",
+			);
+	}
+	return [...ranges];
+}
+
+function proxyProtocol(socket: Socket, http: Scope, notes: Notes): Record<string, unknown> {
+	const trusted = trustedProxies([http, ...socket.servers.map(({ scope }) => scope)], notes);
+	if (trusted.length > 0) return { proxy_protocol: { trusted } };
+	notes.add(
+		socket.directive,
+		"nginx takes a PROXY header from anybody, and so does this listener: write the load balancer's addresses into proxy_protocol.trusted",
+		"dropped",
+	);
+	return { proxy_protocol: { trusted: ["0.0.0.0/0", "::/0"] } };
+}
+
+function tls(socket: Socket, folder: string, notes: Notes): Record<string, unknown> {
+	const ordered = [...socket.servers].sort((a, b) => Number(b.isDefault) - Number(a.isDefault));
+	const certificates = new Map<string, { cert: string; key: string }>();
+	const fields: Record<string, unknown> = {};
+	for (const { scope } of ordered) {
+		const certs = scope.all("ssl_certificate");
+		const keys = scope.all("ssl_certificate_key");
+		for (const [index, directive] of certs.entries()) {
+			const [cert, key] = [directive.args[0], keys[index]?.args[0]];
+			if (cert === undefined || key === undefined || /^(?:data|engine|store):|\$/.test(cert + key)) {
+				notes.add(directive, "this certificate is not in files: write tls.certificates by hand", "dropped");
+				continue;
+			}
+			const files = { cert: resolve(folder, cert), key: resolve(folder, key) };
+			for (const path of Object.values(files)) {
+				const { trouble } = readText(path);
+				if (trouble !== undefined)
+					notes.add(directive, `cannot read ${path} here (${trouble}): clawgate check needs it`, "dropped");
+			}
+			certificates.set(JSON.stringify(files), files);
+		}
+	}
+	if (certificates.size > 0) fields.certificates = [...certificates.values()];
+	else {
+		notes.add(
+			socket.directive,
+			"there is no certificate for it: one is made at start until you write tls.certificates",
+			"dropped",
+		);
+		fields.self_signed = ["localhost"];
+	}
+	const protocols = ordered[0]?.scope.find("ssl_protocols");
+	if (protocols?.args.every((name) => name === "TLSv1.3")) fields.min_version = "1.3";
+	else if (protocols?.args.some((name) => /^(?:SSLv[23]|TLSv1|TLSv1\.1)$/.test(name))) {
+		notes.add(protocols, "TLS below 1.2 is not possible", "dropped");
+	}
+	return {
+		tls: {
+			...fields,
+			...clientCertificates(
+				ordered.map(({ scope }) => scope),
+				folder,
+				notes,
+			),
+		},
+	};
+}
+
+/** nginx has it for each server, Clawgate for each listener: the strictest one counts. */
+function clientCertificates(scopes: readonly Scope[], folder: string, notes: Notes): Record<string, unknown> {
+	const asking = scopes.filter((scope) => (scope.value("ssl_verify_client") ?? "off") !== "off");
+	const [first] = asking;
+	const directive = first?.find("ssl_verify_client");
+	if (!first || !directive) return {};
+	const ca = first.value("ssl_client_certificate") ?? first.value("ssl_trusted_certificate");
+	const required = asking.some((scope) => scope.isOn("ssl_verify_client"));
+	if (asking.length < scopes.length && required) {
+		notes.add(
+			directive,
+			"client certificates are asked for on the whole listener, also for the other servers of this address: give those an address of their own",
+			"status",
+		);
+	}
+	if (ca === undefined) {
+		notes.add(
+			directive,
+			"there are no authorities to check certificates with: write client_ca and client_auth",
+			"status",
+		);
+		return {};
+	}
+	return { client_ca: resolve(folder, ca), client_auth: required ? "require" : "request" };
+}
+
+function headLimits(scope: Scope): Record<string, unknown> {
+	const fields: Record<string, unknown> = {};
+	const time = parseTime(scope.value("client_header_timeout") ?? "");
+	if (time !== undefined && time > 0) fields.timeouts = { request_headers: durationText(time) };
+	const [count, size] = scope.find("large_client_header_buffers")?.args ?? [];
+	const bytes = Number(count) * (parseSize(size ?? "") ?? Number.NaN);
+	if (!Number.isNaN(bytes)) fields.max_header_size = sizeText(Math.min(1024 ** 2, Math.max(1024, bytes)));
+	return fields;
+}

@@ -1,0 +1,71 @@
+/** The registry of checks: their options for the configuration, and the order in which they are asked. */
+import { z } from "zod";
+import { type AddressConfig, addressCheck, addressOptions } from "./address.ts";
+import { apiKeyCheck, apiKeyOptions } from "./api-key.ts";
+import { basicCheck, basicOptions } from "./basic.ts";
+import type { Check, CheckDeps } from "./check.ts";
+import { addressLimitChecks, type ConnectionLimitsConfig, connectionLimitChecks } from "./connection-limits.ts";
+import { forwardAuthCheck, forwardAuthOptions } from "./forward-auth.ts";
+import { jwtCheck, jwtOptions } from "./jwt.ts";
+import { type OriginConfig, originCheck, originOptions } from "./origin.ts";
+
+const authMap = z.strictObject({
+	jwt: jwtOptions.optional().meta({ description: "A signed token (JSON Web Token)." }),
+	api_key: apiKeyOptions.optional().meta({ description: "A key for each program." }),
+	basic: basicOptions.optional().meta({ description: "Name and password." }),
+	forward: forwardAuthOptions.optional().meta({ description: "Another server decides." }),
+});
+
+export type AuthConfig = z.output<typeof authMap>;
+
+const authOptions = z
+	.union([z.literal("off"), z.literal(false), authMap], {
+		error: "expected a map (jwt, api_key, basic, forward) or off",
+	})
+	.transform((auth): AuthConfig => (typeof auth === "object" ? auth : {}));
+
+/** Keys of a route. */
+export const policyOptions = {
+	...originOptions,
+	...addressOptions,
+	auth: authOptions.prefault({}).meta({
+		description: "Who the client has to be. All that are named have to agree. `off` takes away what `defaults` say.",
+	}),
+};
+
+export interface PolicyConfig extends OriginConfig, AddressConfig {
+	readonly auth: AuthConfig;
+	readonly limits: ConnectionLimitsConfig;
+}
+
+/** The checks of one route, compiled. */
+export interface Policy {
+	/** In the order in which they are asked, the cheap ones first. */
+	readonly checks: readonly Check[];
+	/** Lower-case names, `_` as `-`, of headers that clients cannot send; undefined when there are none. */
+	readonly reserved: ReadonlySet<string> | undefined;
+}
+
+/**
+ * Compiles the checks of a route. What is not configured is not there, and costs nothing.
+ * @throws Error when a file that the configuration's checks could read cannot be read any more
+ */
+export function compilePolicy(config: PolicyConfig, deps: CheckDeps): Policy {
+	const { auth, limits } = config;
+	const checks = [
+		addressCheck(config),
+		originCheck(config),
+		...addressLimitChecks(limits, deps),
+		auth.api_key && apiKeyCheck(auth.api_key, deps),
+		auth.jwt && jwtCheck(auth.jwt, deps),
+		auth.basic && basicCheck(auth.basic, deps),
+		auth.forward && forwardAuthCheck(auth.forward, deps),
+		...connectionLimitChecks(limits, deps),
+	].filter((check) => check !== undefined);
+	const reserved = checks.flatMap((check) => check.reserved ?? []);
+	return {
+		checks,
+		reserved:
+			reserved.length === 0 ? undefined : new Set(reserved.map((name) => name.toLowerCase().replaceAll("_", "-"))),
+	};
+}

@@ -1,0 +1,126 @@
+/** Password hashes (bcrypt, argon2), which are made to be slow: checked on a thread of their own, and remembered for a while. */
+import { createHmac, randomBytes } from "node:crypto";
+import { createRequire } from "node:module";
+import { Worker } from "node:worker_threads";
+import { LRUCache } from "lru-cache";
+import { GatewayError } from "../errors.ts";
+
+/** Verifications waiting at once; at 60 ms each more would not be answered in time anyway. */
+const MAX_WAITING = 128;
+const REMEMBERED = 10_000;
+const REMEMBER_MS = 5 * 60_000;
+/** All that bcrypt looks at. */
+const BCRYPT_BYTES = 72;
+
+/** Given as text, since there is no file of this form both before and after the build. */
+const WORKER = `
+	const { parentPort, workerData } = require("node:worker_threads");
+	const { argon2Verify, bcryptVerify } = require(workerData);
+	parentPort.on("message", async ({ id, password, hash }) => {
+		try {
+			const matches = await (hash.startsWith("$2") ? bcryptVerify : argon2Verify)({ password, hash });
+			parentPort.postMessage({ id, matches });
+		} catch (error) {
+			parentPort.postMessage({ id, trouble: error.message });
+		}
+	});
+`;
+
+interface Answer {
+	readonly id: number;
+	readonly matches?: boolean;
+	readonly trouble?: string;
+}
+
+interface Waiting {
+	readonly resolve: (matches: boolean) => void;
+	readonly reject: (error: GatewayError) => void;
+}
+
+/** Whether a hash is of a kind that {@link PasswordVerifier} checks. */
+export function isPasswordHash(hash: string): boolean {
+	return (
+		/^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$/.test(hash) ||
+		/^\$argon2(?:id|i|d)\$v=19\$m=\d+,t=\d+,p=\d+\$[+/\w]+\$[+/\w]+$/.test(hash)
+	);
+}
+
+/** One for each process; the thread is there from the first password on. */
+export class PasswordVerifier {
+	/** Right passwords only: wrong ones cannot push them out. */
+	readonly #known = new LRUCache<string, true>({ max: REMEMBERED, ttl: REMEMBER_MS });
+	readonly #underWay = new Map<string, Promise<boolean>>();
+	readonly #waiting = new Map<number, Waiting>();
+	readonly #key = randomBytes(32);
+	#worker: Worker | undefined;
+	#nextId = 0;
+
+	/**
+	 * Whether a password is the one that a hash was made from; at once when it was right a short while ago.
+	 * @throws GatewayError AUTH_OVERLOADED when too many are waiting
+	 */
+	verify(password: string, hash: string): true | Promise<boolean> {
+		const id = createHmac("sha256", this.#key).update(hash).update("\0").update(password).digest("base64");
+		if (this.#known.has(id)) return true;
+		let result = this.#underWay.get(id);
+		if (result === undefined) {
+			if (this.#waiting.size >= MAX_WAITING) throw new GatewayError("AUTH_OVERLOADED", undefined, { retryAfter: 5 });
+			result = this.#ask(password, hash)
+				.then((matches) => {
+					if (matches) this.#known.set(id, true);
+					return matches;
+				})
+				.finally(() => this.#underWay.delete(id));
+			this.#underWay.set(id, result);
+		}
+		return result;
+	}
+
+	/** Ends the thread; what waits for it fails. */
+	async close(): Promise<void> {
+		const worker = this.#worker;
+		this.#lost(worker, "the gateway stops");
+		await worker?.terminate();
+	}
+
+	#ask(password: string, hash: string): Promise<boolean> {
+		const bytes = Buffer.from(password, "utf8");
+		const id = this.#nextId++;
+		const worker = this.#started();
+		return new Promise((resolve, reject) => {
+			this.#waiting.set(id, { resolve, reject });
+			worker.postMessage({
+				id,
+				hash,
+				password: Uint8Array.from(hash.startsWith("$2") ? bytes.subarray(0, BCRYPT_BYTES) : bytes),
+			});
+		});
+	}
+
+	#started(): Worker {
+		if (this.#worker) return this.#worker;
+		const module = createRequire(import.meta.url).resolve("hash-wasm");
+		const worker = new Worker(WORKER, { eval: true, workerData: module });
+		worker.on("message", ({ id, matches, trouble }: Answer) => {
+			const waiting = this.#waiting.get(id);
+			this.#waiting.delete(id);
+			if (matches === undefined)
+				waiting?.reject(new GatewayError("INTERNAL", `a password hash cannot be checked: ${trouble}`));
+			else waiting?.resolve(matches);
+		});
+		worker.on("error", (error) => this.#lost(worker, error.message));
+		worker.on("exit", () => this.#lost(worker, "its thread has ended"));
+		worker.unref();
+		this.#worker = worker;
+		return worker;
+	}
+
+	/** The next password starts a new thread. */
+	#lost(worker: Worker | undefined, why: string): void {
+		if (worker === undefined || this.#worker !== worker) return;
+		this.#worker = undefined;
+		for (const { reject } of this.#waiting.values())
+			reject(new GatewayError("INTERNAL", `a password was not checked: ${why}`));
+		this.#waiting.clear();
+	}
+}

@@ -1,0 +1,32 @@
+/** What a leg hears of its socket: functions that all legs share, so that a connection costs no closures. */
+import type { Socket } from "node:net";
+import type { Leg } from "./leg.ts";
+
+const LEG = Symbol("clawgate.leg");
+type LegSocket = Socket & { [LEG]?: Leg };
+
+/** Passes the socket's events on to its leg, for good. */
+export function listenToSocket(leg: Leg): void {
+	const socket: LegSocket = leg.socket;
+	socket[LEG] = leg;
+	socket.on("error", onError);
+	socket.on("end", onEnd);
+	socket.on("close", onClose);
+	socket.on("drain", onDrain);
+}
+
+function onError(): void {
+	// `close` follows and says it: with neither FIN nor Close before it the leg was reset.
+}
+
+function onEnd(this: LegSocket): void {
+	this[LEG]?.endRead();
+}
+
+function onClose(this: LegSocket): void {
+	this[LEG]?.gone();
+}
+
+function onDrain(this: LegSocket): void {
+	this[LEG]?.drained();
+}

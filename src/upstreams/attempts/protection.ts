@@ -1,0 +1,109 @@
+/** Outlier detection and circuit breaker of one upstream, as attempts see them: told of each outcome once. */
+import { Breaker, type BreakerConfig, breakerRules, type Trial } from "../breaker.ts";
+import type { EligibilityRule } from "../eligible.ts";
+import type { Endpoint } from "../endpoint.ts";
+import { type OutlierConfig, OutlierDetection, type OutlierParts } from "../outlier.ts";
+import { becameAvailable } from "../slow-start.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** A tunnel that the backend drops without a Close sooner than this after the 101 is a failure of the endpoint. In ms. */
+export const EARLY_END = 1_000;
+
+const DROPPED_EARLY = "dropped without a Close in the first second";
+
+export interface ProtectionConfig {
+	readonly outlier_detection?: OutlierConfig | undefined;
+	readonly circuit_breaker?: BreakerConfig | undefined;
+}
+
+/** Lives as long as its snapshot; what it knows is in the endpoints' states. */
+export class Protection {
+	/** Which endpoints may be used. */
+	readonly rules: readonly EligibilityRule[];
+	/** Milliseconds, monotonic. */
+	readonly now: () => number;
+	readonly #parts: OutlierParts;
+	readonly #outlier: OutlierDetection | undefined;
+	readonly #breaker: BreakerConfig | undefined;
+
+	constructor(config: ProtectionConfig, parts: OutlierParts) {
+		this.#parts = parts;
+		this.now = parts.now;
+		this.#outlier = config.outlier_detection && new OutlierDetection(config.outlier_detection, parts);
+		this.#breaker = config.circuit_breaker;
+		this.rules = [
+			...(this.#outlier === undefined ? [] : [this.#outlier.rule]),
+			...(this.#breaker === undefined ? [] : breakerRules(this.#breaker)),
+		];
+	}
+
+	/** An attempt begins; to be judged once. */
+	begin(endpoint: Endpoint): Judgement {
+		return new Judgement(
+			this,
+			endpoint,
+			this.#breaker && this.#breakerOf(endpoint, this.#breaker).begin(this.#breaker),
+		);
+	}
+
+	/** For {@link Judgement} only. */
+	judged(endpoint: Endpoint, trial: Trial | undefined, verdict: Verdict): void {
+		const { breaker } = endpoint.state;
+		switch (verdict.kind) {
+			case "success":
+				this.#outlier?.accepted(endpoint);
+				breaker?.succeeded(trial);
+				break;
+			case "failure":
+				this.#outlier?.failed(endpoint, verdict.reason);
+				breaker?.failed(trial, verdict.reason);
+				break;
+			case "neutral":
+				breaker?.abandoned(trial);
+		}
+	}
+
+	/** The backend dropped a tunnel before {@link EARLY_END}. For the breaker it is a failed handshake besides. */
+	endedEarly(endpoint: Endpoint): void {
+		this.#outlier?.endedEarly(endpoint, DROPPED_EARLY);
+		endpoint.state.breaker?.failed(undefined, DROPPED_EARLY);
+	}
+
+	/** A tunnel outlived {@link EARLY_END}, or was closed properly. */
+	survived(endpoint: Endpoint): void {
+		this.#outlier?.survived(endpoint);
+	}
+
+	#breakerOf(endpoint: Endpoint, options: BreakerConfig): Breaker {
+		const { upstream, notice, now } = this.#parts;
+		endpoint.state.breaker ??= new Breaker(options, {
+			upstream,
+			endpoint: endpoint.id,
+			notice,
+			closed: () => becameAvailable(endpoint, now()),
+		});
+		return endpoint.state.breaker;
+	}
+}
+
+/** One attempt in the eyes of outlier detection and circuit breaker. */
+export class Judgement {
+	readonly endpoint: Endpoint;
+	/** Set when the attempt is the trial of a half-open breaker: it should go on when its client leaves. */
+	readonly trial: Trial | undefined;
+	readonly #protection: Protection;
+	#open = true;
+
+	constructor(protection: Protection, endpoint: Endpoint, trial: Trial | undefined) {
+		this.#protection = protection;
+		this.endpoint = endpoint;
+		this.trial = trial;
+	}
+
+	/** How it ended; the first word counts. */
+	settle(verdict: Verdict): void {
+		if (!this.#open) return;
+		this.#open = false;
+		this.#protection.judged(this.endpoint, this.trial, verdict);
+	}
+}

@@ -1,0 +1,104 @@
+/** `auth.basic`: names and passwords from an htpasswd file. */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { argon2id, bcrypt } from "hash-wasm";
+import { expect, test } from "vitest";
+import { temporaryFiles } from "../harness/certs.ts";
+import { startGuarded } from "../harness/guarded.ts";
+import { expectRejection } from "../harness/rejections.ts";
+
+const hashOf = async (password: string) =>
+	(await bcrypt({ password, salt: randomBytes(16), costFactor: 5, outputType: "encoded" })).replace("$2a$", "$2y$");
+const argonOf = (password: string) =>
+	argon2id({
+		password,
+		salt: randomBytes(16),
+		iterations: 1,
+		memorySize: 64,
+		parallelism: 1,
+		hashLength: 32,
+		outputType: "encoded",
+	});
+
+const basic = (user: string, password: string) => ({
+	Authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`,
+});
+
+async function start(more = "") {
+	const users = [
+		`ada:${await hashOf("lovelace:1")}`,
+		`eve:${await argonOf("s3cret")}`,
+		`long:${await hashOf("x".repeat(72))}`,
+		`jörg:${await hashOf("päss")}`,
+	];
+	const { dir } = await temporaryFiles({ htpasswd: `# users\n${users.join("\n")}\n` });
+	return startGuarded(`auth: { basic: { users_file: htpasswd${more} } }`, { file: join(dir, "routes.yaml") });
+}
+
+test("bcrypt and argon2 passwords let their users in, by both kinds of request, and go no further", async () => {
+	const guarded = await start(", forward_user: X-User");
+	for (const [user, password] of [
+		["ada", "lovelace:1"],
+		["eve", "s3cret"],
+		["long", `${"x".repeat(72)}more`],
+		["jörg", "päss"],
+	] as const) {
+		const headers = { ...basic(user, password), "X-User": "root" };
+		const client = await guarded.upgrade("/", { headers });
+		expect([user, client.head.status]).toEqual([user, 101]);
+		const { headers: seen } = guarded.seen.at(-1) as NonNullable<(typeof guarded.seen)[0]>;
+		expect(seen.authorization).toBeUndefined();
+		expect(Buffer.from(seen["x-user"] as string, "latin1").toString()).toBe(user);
+		expect((await guarded.http("/", { headers })).head.status).toBe(200);
+		client.reset();
+	}
+	expect(guarded.gateway.lines.of("ws.open").map(({ user }) => user)).toEqual(["ada", "eve", "long", "jörg"]);
+});
+
+test("a wrong password, an unknown user and nonsense all look the same, and a browser is asked for a password", async () => {
+	const guarded = await start(', realm: "the \\"chat\\""');
+	const missing = await guarded.upgrade("/");
+	await expectRejection(missing, missing.head, 401, "BASIC_MISSING");
+	expect(missing.head.header("www-authenticate")).toBe('Basic realm="the \\"chat\\"", charset="UTF-8"');
+	const answers = new Set<string>();
+	for (const headers of [
+		basic("ada", "wrong"),
+		basic("ada", "lovelace"),
+		basic("ada", ""),
+		basic("ada", "lovelace:1\0x"),
+		basic("ADA", "lovelace:1"),
+		basic("nobody", "lovelace:1"),
+		basic("", ""),
+		basic("long", "x".repeat(71)),
+		basic("__proto__", "x"),
+		{ Authorization: "Basic !!!" },
+		{ Authorization: "Basic" },
+	]) {
+		const client = await guarded.upgrade("/", { headers });
+		expect(client.head.status).toBe(401);
+		expect(client.head.header("www-authenticate")).toMatch(/^Basic /);
+		answers.add(await client.readBody(client.head));
+	}
+	expect([...answers].map((body) => body.split(":")[0])).toEqual(["BASIC_INVALID", "BASIC_MISSING"]);
+	expect((await guarded.http("/", { headers: basic("ada", "wrong") })).head.status).toBe(401);
+	expect(guarded.seen).toEqual([]);
+});
+
+test("a hundred handshakes of one user cost one verification, and do not hold up anybody else", async () => {
+	const slow = (await bcrypt({ password: "pw", salt: randomBytes(16), costFactor: 12, outputType: "encoded" })).replace(
+		"$2a$",
+		"$2y$",
+	);
+	const { dir } = await temporaryFiles({ htpasswd: `ada:${slow}\n` });
+	const guarded = await startGuarded("auth: { basic: { users_file: htpasswd } }", { file: join(dir, "routes.yaml") });
+	const startedAt = performance.now();
+	await guarded.upgrade("/", { headers: basic("ada", "pw") });
+	const first = performance.now() - startedAt;
+	const againAt = performance.now();
+	const all = await Promise.all(
+		Array.from({ length: 100 }, () => guarded.upgrade("/", { headers: basic("ada", "pw") })),
+	);
+	expect(all.every(({ head }) => head.status === 101)).toBe(true);
+	// A hundred verifications would take a hundred times as long as the first.
+	expect(performance.now() - againAt).toBeLessThan(first * 20);
+});

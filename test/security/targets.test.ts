@@ -1,0 +1,143 @@
+/** Request targets: what is not a plain path is refused, and no spelling slips past a path match. */
+import { describe, expect, test } from "vitest";
+import { startTestGateway } from "../harness/gateway.ts";
+import { until } from "../harness/poll.ts";
+import { startRawBackend } from "../harness/raw-backend.ts";
+import { connectRaw } from "../harness/raw-client.ts";
+import { anyBackend, type Expected, expectHandled, handshakeHead, plainHead, startTarget } from "./bad-input.ts";
+
+const kinds = [
+	["upgrade", handshakeHead, "ws.reject"],
+	["plain HTTP", plainHead, "http.request"],
+] as const;
+
+/** Node's parser refuses the first kind before there is a request: those are `ws.reject` lines whatever was meant. */
+const unreadable: [string, string][] = [
+	["a space", "/a b"],
+	["CR", "/a\rb"],
+	["LF", "/a\nb"],
+	["NUL", "/a\0b"],
+	["a tab", "/a\tb"],
+	["UTF-8", "/caf\xc3\xa9"],
+	["a byte above 0x7e", "/caf\xe9"],
+	["DEL", "/a\x7f"],
+	["nothing", ""],
+	["no slash", "evil.test"],
+];
+const refused: [string, string][] = [
+	["absolute-form", "http://evil.test/x"],
+	["absolute-form of a WebSocket", "ws://evil.test/x"],
+	["absolute-form with the gateway's own name", "http://gateway.test/x"],
+	["asterisk-form", "*"],
+	["a backslash", "/a\\b"],
+	["a backslash first", "/\\evil.test/x"],
+	["a fragment", "/a#b"],
+	["a fragment in the query", "/a?b=1#c"],
+	["an encoded NUL", "/a%00b"],
+	["half a percent-encoding", "/a%2"],
+	["malformed percent-encoding", "/a%zz"],
+	["..", "/public/../admin"],
+	[".. at the end", "/public/.."],
+	["/./", "/public/./x"],
+	["%2e%2e", "/public/%2e%2e/admin"],
+	["%2E%2e", "/public/%2E%2e/admin"],
+	[".%2e", "/public/.%2e/admin"],
+	["an encoded slash before ..", "/public%2f../admin"],
+	["an encoded slash after ..", "/public/..%2fadmin"],
+	["an encoded backslash", "/public%5c..%5cadmin"],
+	["..; as Java servers read it", "/public/..;/admin"],
+	["..%3b", "/public/..%3b/admin"],
+];
+
+describe.each(kinds)("%s", (_kind, head, event) => {
+	test.each(refused)("a target with %s is answered 400", async (_, text) => {
+		const target = await startTarget();
+		await expectHandled(target, head({ start: `GET ${text} HTTP/1.1` }), { status: 400, code: "BAD_TARGET", event });
+		await target.gateway.expectQuiet();
+	});
+
+	test.each(unreadable)("a target with %s is answered 400", async (_, text) => {
+		const target = await startTarget();
+		const expected: Expected = { status: 400, code: "BAD_REQUEST" };
+		await expectHandled(target, head({ start: `GET ${text} HTTP/1.1` }), expected);
+		await target.gateway.expectQuiet();
+	});
+});
+
+test("a target with CR LF ends the request line: what is left has no version and is refused", async () => {
+	const target = await startTarget();
+	const start = "GET /a\r\nX-Injected: 1 HTTP/1.1";
+	await expectHandled(target, handshakeHead({ start }), { status: 400, code: "BAD_HANDSHAKE" });
+	await expectHandled(target, plainHead({ start }), { status: 400, code: "BAD_REQUEST", event: "http.request" });
+	await target.gateway.expectQuiet();
+});
+
+/** A private route before a public one for everything else. */
+async function startPrivate() {
+	const secret = await startRawBackend(anyBackend);
+	const open = await startRawBackend(anyBackend);
+	const gateway = await startTestGateway(`
+		listeners: [{ address: "127.0.0.1:0" }]
+		trusted_proxies: [127.0.0.1]
+		upstreams:
+			secret: { endpoints: ["${secret.url}"] }
+			open: { endpoints: ["${open.url}"] }
+		routes:
+			- { name: admin, match: { path_prefix: /admin, client_ip: [10.0.0.0/8] }, upstream: secret }
+			- { name: no-admin, match: { path_prefix: /admin }, upstream: open, rewrite: { path: /denied } }
+			- { name: open, match: { path_prefix: / }, upstream: open }
+	`);
+	return { gateway, secret, open };
+}
+
+describe.each(kinds)("%s", (_kind, head) => {
+	test.each([
+		"/admin",
+		"//admin",
+		"///admin//users",
+		"/%61dmin",
+		"/%61%64%6D%69%6e",
+		"//%61dmin/x?y=1",
+		"/admin%2fusers",
+		"/admin/",
+		"/admin//",
+	])("%s does not slip past a match for /admin", async (text) => {
+		const { gateway, open, secret } = await startPrivate();
+		const client = await connectRaw({ port: gateway.port });
+		client.write(head({ start: `GET ${text} HTTP/1.1` }));
+		const answer = await client.readHead();
+		client.reset();
+		if (text === "/admin%2fusers") {
+			// An encoded slash is no separator: it is one segment of its own, and another page.
+			expect((await open.connection()).request?.target).toBe(text);
+		} else {
+			expect([101, 200]).toContain(answer.status);
+			const request = await until(async () => (await open.connection()).request, { what: "the request" });
+			expect(request.target.split("?")[0]).toBe("/denied");
+		}
+		expect(secret.connections).toHaveLength(0);
+		await gateway.expectQuiet();
+	});
+
+	test("a target that begins with // is a path, not another host, and is forwarded to the byte", async () => {
+		const { gateway, open } = await startPrivate();
+		const client = await connectRaw({ port: gateway.port });
+		client.write(head({ start: "GET //evil.test/x?u=http://y/ HTTP/1.1" }));
+		expect([101, 200]).toContain((await client.readHead()).status);
+		const request = await until(async () => (await open.connection()).request, { what: "the request" });
+		expect([request.target, request.header("host")]).toEqual(["//evil.test/x?u=http://y/", "gateway.test"]);
+		client.reset();
+		await gateway.expectQuiet();
+	});
+
+	test("what was matched in decoded form is forwarded as it was sent", async () => {
+		const { gateway, open } = await startPrivate();
+		const client = await connectRaw({ port: gateway.port });
+		client.write(head({ start: "GET /%70ublic//a%2Fb/%7e?q=%2e%2e/ HTTP/1.1" }));
+		expect([101, 200]).toContain((await client.readHead()).status);
+		const request = await until(async () => (await open.connection()).request, { what: "the request" });
+		expect(request.target).toBe("/%70ublic//a%2Fb/%7e?q=%2e%2e/");
+		client.reset();
+		await gateway.expectQuiet();
+	});
+});

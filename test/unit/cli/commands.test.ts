@@ -1,0 +1,73 @@
+import { spawnSync } from "node:child_process";
+import { describe, expect, it } from "vitest";
+import { commands } from "../../../src/cli/index.ts";
+import { runCli } from "../../integration/cli.fixtures.ts";
+
+const NAMES = Object.keys(commands);
+const SHELLS = ["bash", "zsh", "fish"];
+
+describe("each command", () => {
+	it.each(NAMES)(
+		"%s explains itself with --help, and the options there are those that shells complete",
+		async (name) => {
+			const { code, out, err } = await runCli([name, "--help"]);
+			expect([code, err]).toEqual([0, ""]);
+			expect(out).toMatch(new RegExp(`^Usage: clawgate ${name}\\b`));
+			const explained = new Set([...out.matchAll(/^ {2}(?:-\w, )?(--[a-z0-9-]+)/gm)].map((match) => match[1]));
+			explained.delete("--help");
+			const completed = new Set(commands[name]?.options);
+			completed.delete("--help");
+			expect([...completed].toSorted()).toEqual([...explained].toSorted());
+		},
+	);
+
+	it.each(NAMES)("%s refuses an option that it does not have with exit 2", async (name) => {
+		const { code, err, out } = await runCli([name, "--no-such-option"]);
+		expect([code, out]).toEqual([2, ""]);
+		expect(err).toContain(`clawgate ${name}: `);
+	});
+});
+
+describe("clawgate", () => {
+	it("lists every command", async () => {
+		const { code, out } = await runCli(["--help"]);
+		expect(code).toBe(0);
+		for (const name of NAMES) expect(out).toMatch(new RegExp(`^  ${name} `, "m"));
+		expect((await runCli([])).code).toBe(2);
+		expect((await runCli(["conections"])).code).toBe(2);
+	});
+});
+
+describe("clawgate completion", () => {
+	it.each(SHELLS)("%s gets a script with every command, option and word", async (shell) => {
+		const { code, out } = await runCli(["completion", shell]);
+		expect(code).toBe(0);
+		for (const [name, { options, words = [] }] of Object.entries(commands)) {
+			expect(out).toContain(name);
+			for (const word of [...options.map((option) => option.slice(2)), ...words]) expect(out).toContain(word);
+		}
+	});
+
+	it("takes one shell that it knows", async () => {
+		for (const argv of [[], ["tcsh"], ["bash", "zsh"], ["__proto__"]]) {
+			expect((await runCli(["completion", ...argv])).code, argv.join(" ")).toBe(2);
+		}
+	});
+
+	const bash = spawnSync("bash", ["--version"]).status === 0;
+
+	it.runIf(bash)("completes commands, options and filters in bash", async () => {
+		const { out } = await runCli(["completion", "bash"]);
+		const complete = (...words: string[]) => {
+			const line = words.map((word) => `'${word}'`).join(" ");
+			const script = `${out}\ncompopt() { :; }\nCOMP_WORDS=(${line}); COMP_CWORD=${words.length - 1}; _clawgate; printf '%s\\n' "\${COMPREPLY[@]}"`;
+			const { stdout, stderr } = spawnSync("bash", ["--norc", "-c", script], { encoding: "utf8" });
+			expect(stderr).toBe("");
+			return stdout.trim().split("\n").toSorted();
+		};
+		expect(complete("clawgate", "con")).toEqual(["connections"]);
+		expect(complete("clawgate", "connections", "--li")).toEqual(["--limit"]);
+		expect(complete("clawgate", "close", "us")).toEqual(["user="]);
+		expect(complete("clawgate", "completion", "")).toContain("fish");
+	});
+});
