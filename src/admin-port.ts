@@ -1,9 +1,11 @@
 /** The admin port of a running gateway: its routes, and how it follows the configuration. */
 import { isDeepStrictEqual } from "node:util";
+import { ActivityLog } from "./admin/api/activity-log.ts";
 import { EventFeed } from "./admin/api/event-feed.ts";
 import { EventStreams } from "./admin/api/events.ts";
 import { apiRoutes } from "./admin/api/index.ts";
 import { RouteCounter } from "./admin/api/route-counts.ts";
+import { dashboardRoutes } from "./admin/dashboard.ts";
 import { healthRoutes } from "./admin/health.ts";
 import { metricsRoute } from "./admin/metrics.ts";
 import type { AdminRoute } from "./admin/router.ts";
@@ -18,6 +20,9 @@ import type { Endpoint } from "./upstreams/endpoint.ts";
 import { noteService } from "./upstreams/slow-start.ts";
 import type { Upstream } from "./upstreams/upstream.ts";
 
+/** Where the build puts the dashboard; the same for `src/` and `dist/`. */
+const DASHBOARD = new URL("../dist/dashboard/", import.meta.url);
+
 export interface AdminPortParts {
 	readonly gateway: Gateway;
 	readonly metrics: Metrics;
@@ -28,6 +33,7 @@ export interface AdminPortParts {
 export class AdminPort {
 	readonly #parts: AdminPortParts;
 	readonly #counter = new RouteCounter();
+	readonly #activity = new ActivityLog(Date.now);
 	readonly #streams: EventStreams;
 	#config: AdminConfig | undefined;
 	#server: AdminServer | undefined;
@@ -41,6 +47,7 @@ export class AdminPort {
 		this.#streams = new EventStreams(feed);
 		parts.gateway.events.add(this.#counter);
 		parts.gateway.events.add(feed);
+		parts.gateway.events.add(this.#activity);
 	}
 
 	/** The bound port; undefined without an admin port, or when it is a unix socket. */
@@ -93,12 +100,12 @@ export class AdminPort {
 		const { events } = this.#parts.gateway;
 		return startAdmin({
 			...config,
-			routes: this.#routes(),
+			routes: this.#routes(config.token !== undefined && config.token !== ""),
 			onError: (error, where) => events.notice("error", "internal.error", { message: error.message, where }),
 		});
 	}
 
-	#routes(): AdminRoute[] {
+	#routes(needsToken: boolean): AdminRoute[] {
 		const { gateway, metrics, isReady, reload } = this.#parts;
 		const readiness = () => {
 			const ready = isReady();
@@ -107,9 +114,11 @@ export class AdminPort {
 		return [
 			...healthRoutes(readiness),
 			metricsRoute(metrics),
+			...dashboardRoutes(DASHBOARD, needsToken),
 			...apiRoutes({
 				gateway,
 				counter: this.#counter,
+				activity: this.#activity,
 				streams: this.#streams,
 				reload: () => reload("api"),
 				redact: redactConfig,

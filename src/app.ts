@@ -123,7 +123,14 @@ export async function startGateway({ config, source, write }: GatewayOptions): P
 	/** The same configuration with the endpoints that discovery knows now; connections to others are drained. */
 	const followDiscovery = (): void => {
 		const old = gateway.snapshot;
-		const next = compile(old.config);
+		let next: Snapshot;
+		try {
+			next = compile(old.config);
+		} catch (error) {
+			// A file of the configuration is not there at this moment. The next change of DNS, or a reload, tries again.
+			events.notice("error", "discovery.rejected", { message: (error as Error).message });
+			return;
+		}
 		gateway.snapshot = next;
 		gateway.forwarders.retain(new Set(next.upstreams.values()));
 		retire(gateway.connections.list(), old, next, gateway.drains);

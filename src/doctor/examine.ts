@@ -65,7 +65,7 @@ async function takeSteps(
 	steps.shown = destination.shown;
 
 	const dns = await findAddresses(destination.host, { ...examination, lookup: surroundings.lookup });
-	if (!steps.take("dns", CAUSES.dns, dns, describeDns(dns))) return;
+	if (!steps.take("dns", CAUSES.dns, dns, describeDns(dns), [], dns.ms)) return;
 
 	const tcp = await connectAll(dns.addresses, destination.port, timeout, now);
 	if (tcp.socket) opened.push(tcp.socket);

@@ -12,13 +12,18 @@ export interface LookedUp {
 	/** `ENOTFOUND`, `EAI_AGAIN` …; undefined when there are addresses, or no answer came in time. */
 	readonly error: string | undefined;
 	readonly timedOut: boolean;
+	/** Milliseconds that the resolver took, as far as that is known. */
+	readonly ms?: number;
 }
 
 /** Resolves always, and after `timeout` milliseconds at the latest. */
 export type Lookup = (host: string, family: 0 | 4 | 6, timeout: number) => Promise<LookedUp>;
 
-const SCRIPT = `require("node:dns").lookup(process.argv[1], { all: true, family: Number(process.argv[2]) },
-	(error, addresses) => process.stdout.write(JSON.stringify(error ? { error: error.code } : { addresses })))`;
+const SCRIPT = `const started = performance.now();
+require("node:dns").lookup(process.argv[1], { all: true, family: Number(process.argv[2]) }, (error, addresses) => {
+	const ms = performance.now() - started;
+	process.stdout.write(JSON.stringify(error ? { ms, error: error.code } : { ms, addresses }));
+})`;
 
 /**
  * A look-up in a process of its own: one that the system's resolver keeps waiting cannot be given up, and would keep this

@@ -1,9 +1,8 @@
 /** The claims of a token (RFC 7519 §4.1): which have to hold, and which the backend is told. */
 import { GatewayError } from "../errors.ts";
+import { type Claims, claimAt } from "../protocol/claims.ts";
 import { headerText, isWireValue } from "../protocol/header-rules.ts";
 import { challenge } from "./bearer.ts";
-
-export type Claims = Readonly<Record<string, unknown>>;
 
 export interface ClaimRules {
 	readonly issuers: readonly string[] | undefined;
@@ -60,17 +59,6 @@ export function time(claims: Claims, name: "exp" | "nbf"): number | undefined {
 		throw refusal("JWT_INVALID", `the claim ${name} is not a number`);
 	}
 	return value * 1000;
-}
-
-/** A claim by its name, or by a path of names such as `realm_access.roles` when there is none of that name. */
-export function claimAt(claims: Claims, name: string): unknown {
-	if (Object.hasOwn(claims, name)) return claims[name];
-	let value: unknown = claims;
-	for (const step of name.split(".")) {
-		if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return undefined;
-		value = (value as Record<string, unknown>)[step];
-	}
-	return value;
 }
 
 /**

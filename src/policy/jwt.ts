@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { GatewayError } from "../errors.ts";
 import { finiteDuration, oneOrMany } from "../options.ts";
+import { type Claims, claimAt } from "../protocol/claims.ts";
+import type { GatewayRequest } from "../protocol/request.ts";
 import { challenge } from "./bearer.ts";
 import type { Check, CheckDeps, Granted } from "./check.ts";
 import { headerNameOption } from "./header-name.ts";
@@ -14,7 +16,7 @@ import {
 	parsePublicKey,
 	SECRET_ALGORITHMS,
 } from "./jwt-algorithms.ts";
-import { type ClaimRules, type Claims, checkClaims, claimAt, claimText, parseClaims, time } from "./jwt-claims.ts";
+import { type ClaimRules, checkClaims, claimText, parseClaims, time } from "./jwt-claims.ts";
 import { jwksVerifier, publicKeyVerifier, secretVerifier, type Verifier } from "./jwt-signature.ts";
 import { compileSources, tokenSourceOptions } from "./token-source.ts";
 
@@ -88,7 +90,7 @@ export function jwtCheck(config: JwtConfig, deps: CheckDeps): Check {
 	};
 	const forwarded = Object.entries(config.forward_claims);
 
-	const grant = (claims: Claims, granted: Omit<Granted, "user">): Granted => {
+	const grant = (claims: Claims, request: GatewayRequest, granted: Omit<Granted, "user">): Granted => {
 		const now = states.now();
 		checkClaims(claims, rules, now);
 		const expires = time(claims, "exp") ?? Number.POSITIVE_INFINITY;
@@ -100,6 +102,7 @@ export function jwtCheck(config: JwtConfig, deps: CheckDeps): Check {
 		confirm();
 		return {
 			...granted,
+			request: { ...request, claims },
 			user: token.sub,
 			headers: forwarded.length === 0 ? undefined : claimHeaders(claims, forwarded),
 			// One that is let in by the tolerance has the rest of the tolerance.
@@ -124,8 +127,8 @@ export function jwtCheck(config: JwtConfig, deps: CheckDeps): Check {
 				return granted;
 			}
 			const payload = verify(found);
-			if (payload instanceof Promise) return payload.then((bytes) => grant(parseClaims(bytes), granted));
-			return grant(parseClaims(payload), granted);
+			if (payload instanceof Promise) return payload.then((bytes) => grant(parseClaims(bytes), stripped, granted));
+			return grant(parseClaims(payload), stripped, granted);
 		},
 	};
 }

@@ -1,5 +1,7 @@
 /** What a client asked for: the facts that routing, balancing, checks and forwarding read. Built once per request. */
 
+import type { Claims } from "./claims.ts";
+
 /** A client's TLS certificate, verified by the listener. */
 export interface ClientCertificate {
 	/** The distinguished name (RFC 4514): `CN=svc,O=Acme`. */
@@ -41,6 +43,8 @@ export interface GatewayRequest {
 	readonly trustedPeer: boolean;
 	/** Only with `tls.client_auth` of the listener, and when the client showed one. */
 	readonly clientCertificate?: ClientCertificate | undefined;
+	/** Of a verified token; only behind the check that verified it. */
+	readonly claims?: Claims | undefined;
 	/** Name of the listener. */
 	readonly listener: string;
 	/** A WebSocket opening handshake; false for plain HTTP. */

@@ -134,6 +134,16 @@ export class Listener {
 		(server as TlsServer).setSecureContext({ cert, key, minVersion: `TLSv${tls.min_version}`, ...(ca && { ca }) });
 	}
 
+	/**
+	 * Asks for the peer's address, which is then remembered: a client that has left meanwhile must not pass for a unix
+	 * socket's peer, which has none and is trusted. Returns false, with the socket destroyed, when it is gone already.
+	 */
+	#rememberPeer(socket: Socket): boolean {
+		if (socket.remoteAddress !== undefined || this.#proxyHeaderSettings.unix) return true;
+		socket.destroy();
+		return false;
+	}
+
 	#wire(gateway: Gateway): void {
 		const server = this.#server;
 		const proxyHeaders = new ProxyHeaders(
@@ -146,8 +156,7 @@ export class Listener {
 			// Before anything else: a reset at any later step must find a handler.
 			socket.on("error", ignoreError);
 			socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
-			// Asked now, it is remembered when the certificate turns out to be bad.
-			if (this.#config.tls?.client_auth === "require") void socket.remoteAddress;
+			this.#rememberPeer(socket);
 		});
 		server.on("drop", (dropped?: DropArgument) => {
 			refuseDropped(gateway, this.name, dropped?.remoteAddress, `max_connections of listener ${this.name} is reached`);
@@ -156,6 +165,7 @@ export class Listener {
 		server.removeAllListeners("secureConnection");
 		server.on("secureConnection", (socket: TLSSocket) => {
 			socket.on("error", ignoreError);
+			if (!this.#rememberPeer(socket)) return;
 			proxyHeaders.adopt(socket);
 			// With `require` Node has closed the connection itself by now. The first request may have come with the
 			// certificate: HTTP must not begin.

@@ -40,8 +40,8 @@ const LOOK_AGAIN = 1_000;
 
 /** Pings a leg that has been silent for the interval. Returns false when it did not answer the last Ping in time. */
 export function keepAlive(leg: Leg, times: PingTimes, now: number): boolean {
-	if (leg.stopped) {
-		// Its Pong would not be read: its time runs from when it is.
+	if (leg.stopped || leg.owner.clock.stalled) {
+		// Its Pong would not be read, or was not yet: its time runs from when it is.
 		if (leg.pingSentAt === 0) leg.lastLife = now;
 		else leg.pingSentAt = now;
 		return true;
@@ -51,7 +51,12 @@ export function keepAlive(leg: Leg, times: PingTimes, now: number): boolean {
 		if (life >= leg.pingSentAt) leg.pingSentAt = 0;
 		return leg.pingSentAt === 0 || now < leg.pingSentAt + times.pingTimeout;
 	}
-	if (now < life + times.pingInterval || !leg.writableBoundary) return true;
+	if (now < life + times.pingInterval) return true;
+	if (!leg.writableBoundary) {
+		// Bytes that wait for it ask as well as a Ping could: whoever lives takes them.
+		if (leg.socket.writableLength > 0) leg.pingSentAt = now;
+		return true;
+	}
 	leg.pingSentAt = now;
 	leg.pingsOpen++;
 	leg.pingStartedAt = performance.now();

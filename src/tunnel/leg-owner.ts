@@ -5,7 +5,7 @@ import type { FrameLimit } from "./limits-options.ts";
 /** What a leg tells its tunnel. */
 export interface LegOwner {
 	/** The shared coarse clock, ms. */
-	readonly clock: { readonly now: number };
+	readonly clock: { readonly now: number; readonly stalled: boolean };
 	/** A Close frame from this leg has passed. */
 	closeSeen(leg: Leg): void;
 	/** FIN: nothing more will come from this leg. */

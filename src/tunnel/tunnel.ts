@@ -158,7 +158,7 @@ export class Tunnel implements LegOwner, WheelEntry {
 
 	ponged(leg: Leg, count: number): void {
 		// A peer may leave out the answers to all Pings but the last one (RFC 6455 §5.5.3).
-		if (count !== leg.pingCount) return;
+		if (count !== leg.pingCount || leg.pingsOpen === 0) return;
 		leg.pingsOpen = 0;
 		if (leg.pingSentAt === 0) return;
 		leg.pingSentAt = 0;

@@ -12,9 +12,15 @@ export interface WheelEntry {
 	expire(now: number): number;
 }
 
+/** A tick that is so much late (ms) means that the process did not run: what peers sent meanwhile has not been read. */
+const STALL_MS = 1_000;
+
 export class TimerWheel {
 	/** The clock at the last tick, in ms: good enough for "when was the last byte", and free to read. */
 	now: number;
+
+	/** Whether the process did not run before this tick: the silence of a peer says nothing now. */
+	stalled = false;
 
 	readonly #clock: () => number;
 	readonly #tickMs: number;
@@ -71,7 +77,9 @@ export class TimerWheel {
 
 	/** Runs everything that is due. The wheel's own interval calls it; tests call it with a clock of their own. */
 	tick(): void {
+		const before = this.now;
 		this.now = this.#clock();
+		this.stalled = this.now - before > STALL_MS;
 		const target = Math.floor(this.now / this.#tickMs);
 		// After a long stop of the process one whole turn visits every slot; more would visit them again.
 		const first = Math.max(this.#position, target - this.#slots.length + 1);

@@ -36,13 +36,13 @@ export class TokenBucket {
 
 const MOST = 1.1;
 /** Longer than the second that is promised by what handshakes may be late at the backend, and shorter than `MOST`. */
-const STRETCH_SECONDS = 1.05;
+const STRETCH_SECONDS = 1.08;
 const CATCH_UP = 1.25;
 const AT_ONCE_SECONDS = 1 / 50;
 
 /**
- * When the next handshake may be written. Never more than rate × 1.1 in any 1.05 seconds: what arrives late at the
- * backend, or is seen late by it, can be a twentieth of a second off without making it more than that in one second, and
+ * When the next handshake may be written. Never more than rate × 1.1 in any 1.08 seconds: what arrives late at the
+ * backend, or is seen late by it, can be some hundredths of a second off without making it more than that in one second, and
  * over time it is still more than the rate, so that this limit costs no throughput. And evenly: what has been held up is
  * made up for at 1.25 of the rate, not all at once.
  */

@@ -1,10 +1,14 @@
 /** `clawgate doctor` against broken names, ports and certificates. */
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createSecureServer } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { connect, type Socket } from "node:net";
 import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
+import type { Examination } from "../../src/doctor/examination.ts";
+import { examine } from "../../src/doctor/examine.ts";
+import type { Address } from "../../src/doctor/system-lookup.ts";
 import { type Certificate, certificate, temporaryFiles } from "../harness/certs.ts";
 import { startNode } from "../harness/child.ts";
 import { until, within } from "../harness/poll.ts";
@@ -76,6 +80,32 @@ test("a name is looked up as every client does", async () => {
 	const { code, step } = await diagnose(`ws://localhost:${port}/`);
 	expect(code).toBe(0);
 	expect(step("dns").seen).toContain("127.0.0.1");
+});
+
+test("a host of which one address accepts and another does not", async () => {
+	const { port } = await startWsBackend();
+	const examination: Examination = {
+		...{ url: `ws://two.test:${port}/`, headers: [], subprotocols: [], insecure: false, timeout: 3_000, family: 0 },
+		...{ origin: undefined, hold: undefined, pingEvery: undefined, resolve: undefined },
+		...{ ca: undefined, cert: undefined, key: undefined },
+	};
+	const addresses: Address[] = [
+		{ address: "::1", family: 6 },
+		{ address: "127.0.0.1", family: 4 },
+	];
+	const surroundings = {
+		lookup: async () => ({ addresses, error: undefined, timedOut: false }),
+		now: () => performance.now(),
+		epoch: () => Date.now(),
+		randomBytes,
+	};
+	const { healthy, steps } = await examine(examination, surroundings, { onStep: () => {}, onHold: () => {} });
+	const tcp = steps.find(({ id }) => id === "tcp");
+	expect({ healthy, causes: tcp?.findings.map(({ cause }) => cause) }).toEqual({
+		healthy: true,
+		causes: ["tcp-some-addresses"],
+	});
+	expect(tcp?.seen).toMatch(/^\[::1\]:\d+ (?:refuses|no .*); 127\.0\.0\.1:\d+ accepts/);
 });
 
 test("a port that nobody listens on", async () => {

@@ -61,7 +61,7 @@ describe.each(["json", "text"])("control characters with log.format %s", (format
 		const written: string[] = [];
 		const { gateway } = await startTarget({ top: `log: { format: ${format} }`, route: 'allowed_origins: ["*"]' });
 		const client = await openRaw(gateway.port, "/", {
-			headers: { "User-Agent": "evil\tagent\x9b31m", Origin: "https://a\x85.test" },
+			headers: { "User-Agent": "evil\tagent\x9b31m" },
 		});
 		client.write(
 			frame(OPCODE.close, closePayload(4000, 'bye\r\n{"event":"ws.open"}\x1b[31m\u2028\u009b'), { mask: true }),

@@ -87,6 +87,7 @@ function rounded(milliseconds: number | undefined): number | undefined {
 	return milliseconds === undefined ? undefined : Math.round(milliseconds * 1000) / 1000;
 }
 
-function bounded(value: string | undefined): string | undefined {
+/** What a client can choose is cut. */
+export function bounded(value: string | undefined): string | undefined {
 	return value === undefined || value.length <= MAX_TEXT ? value : `${value.slice(0, MAX_TEXT - 1)}…`;
 }

@@ -25,6 +25,18 @@ const closeBody = z
 	})
 	.meta({ id: "CloseRequest" });
 
+/** Ids in one request; their JSON stays within the body's limit. */
+const MAX_IDS = 1000;
+
+const closeManyBody = z
+	.strictObject({
+		...closeBody.shape,
+		connection_ids: z.array(z.string().min(1).max(64)).min(1).max(MAX_IDS).optional().meta({
+			description: "Only these, as far as they are still open; the filter has to fit as well.",
+		}),
+	})
+	.meta({ id: "CloseManyRequest" });
+
 const closedSchema = z
 	.strictObject({
 		closed: z.int().nonnegative().meta({ description: "Connections that were told to close now." }),
@@ -34,7 +46,10 @@ const closedSchema = z
 
 const killQuery = z.strictObject({
 	...connectionFilter,
-	all: z.literal("true").optional().meta({ description: "Needed when there is no filter: closes every connection." }),
+	all: z
+		.literal("true")
+		.optional()
+		.meta({ description: "Needed when there is neither a filter nor a list of ids: closes every connection." }),
 });
 
 const idParam = { id: "The connection's `connection_id`." };
@@ -45,6 +60,7 @@ export function connectionRoutes({ connections }: Gateway): ApiRoute[] {
 		if (!connection) throw new ApiError("NOT_FOUND", "there is no open connection with this id");
 		return connection;
 	};
+	const listed = (ids: readonly string[]): Connection[] => [...new Set(ids)].flatMap((id) => connections.get(id) ?? []);
 	return [
 		operation({
 			method: "GET",
@@ -57,18 +73,19 @@ export function connectionRoutes({ connections }: Gateway): ApiRoute[] {
 		operation({
 			method: "DELETE",
 			path: PATH,
-			summary: "Closes all connections that fit a filter",
+			summary: "Closes all connections that fit a filter, or a list of connections",
 			description:
 				"Each gets a Close frame at its next frame boundary, its log line says `killed`. Closing many at once makes many clients come back at once: `POST drain` spreads it over time.",
 			query: killQuery,
-			body: closeBody,
+			body: closeManyBody,
 			answers: { 200: { description: "How many.", schema: closedSchema } },
-			handle: async ({ query: { all, ...filter }, body }) => {
-				if (!isFilter(filter) && all === undefined) {
+			handle: async ({ query: { all, ...filter }, body: { connection_ids: ids, ...how } }) => {
+				if (!isFilter(filter) && all === undefined && ids === undefined) {
 					const filters = Object.keys(connectionFilter).join(", ");
 					throw new ApiError("INVALID", `all: a filter is needed (${filters}); all=true closes every connection`);
 				}
-				return ok(await kill(filtered(connections.list(), filter), body));
+				const candidates = ids ? listed(ids) : connections.list();
+				return ok(await kill(filtered(candidates, filter), how));
 			},
 		}),
 		operation({

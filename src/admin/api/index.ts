@@ -2,6 +2,8 @@
 import type { Gateway } from "../../gateway/gateway.ts";
 import { openapiRoute } from "../openapi.ts";
 import type { AdminRoute } from "../router.ts";
+import { activityRoutes } from "./activity.ts";
+import type { ActivityLog } from "./activity-log.ts";
 import { configRoutes, type Redact } from "./config.ts";
 import { connectionRoutes } from "./connections.ts";
 import { drainRoutes } from "./drain.ts";
@@ -16,6 +18,7 @@ import { type EndpointChanged, upstreamRoutes } from "./upstreams.ts";
 export interface ApiParts {
 	readonly gateway: Gateway;
 	readonly counter: RouteCounter;
+	readonly activity: ActivityLog;
 	readonly streams: EventStreams;
 	readonly reload: () => Promise<ReloadOutcome>;
 	readonly redact: Redact;
@@ -35,6 +38,7 @@ export function apiOperations(parts: ApiParts): ApiRoute[] {
 		...connectionRoutes(gateway),
 		...drainRoutes(gateway, parts.endpointChanged),
 		...reloadRoutes(parts.reload),
+		...activityRoutes(gateway, parts.activity, parts.now),
 		...eventRoutes(parts.streams),
 		...revocationRoutes(parts.revocations, parts.now),
 	];

@@ -138,6 +138,7 @@ export const CLIENT_ERROR_CAUSES: readonly Cause<AnswerFacts>[] = [
 		sign: "426 or 400 with a Sec-WebSocket-Version that lacks 13",
 		wrong: "The server speaks another version of the WebSocket protocol.",
 		advice: ["All clients of today speak version 13 (RFC 6455): update the server's library."],
+		more: notes,
 		matches: (facts) =>
 			facts.clawgate?.code === "BAD_VERSION" || (status(400, 426)(facts) && lacksVersion13(facts.rawHeaders)),
 	},

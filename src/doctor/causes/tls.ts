@@ -103,7 +103,7 @@ export const TLS_CAUSES: Causes<TlsFacts> = {
 				sign: "any other error of the TLS handshake",
 				wrong: "The TLS handshake failed.",
 				advice: [
-					"handshake_failure means no common cipher, a server that needs a certificate for this name, or one that wants a client certificate (--cert, --key).",
+					"Alert handshake_failure means no common cipher, a server that needs a certificate for this name, or one that wants a client certificate (--cert, --key).",
 					"`openssl s_client -connect HOST:PORT -servername HOST` shows the same from another program.",
 				],
 				matches: ({ end }) => end === "error",

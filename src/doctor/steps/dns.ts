@@ -14,6 +14,8 @@ export interface DnsFacts {
 	/** Which addresses count: 4, 6, or both. */
 	readonly family: 0 | 4 | 6;
 	readonly timeout: number;
+	/** Milliseconds that the resolver took, as far as that is known. */
+	readonly ms?: number;
 }
 
 /** More addresses than this are not tried. */

@@ -32,9 +32,7 @@ export async function statusWithOrigin(trial: Trial, origin: string | undefined)
 	const { destination, examination, surroundings } = trial;
 	const tcp = await open(trial);
 	if (!tcp) return undefined;
-	const socket = destination.secure
-		? (await secure(tcp, destination.host, examination, surroundings.epoch())).socket
-		: tcp;
+	const socket = destination.secure ? await secureAgain(tcp, trial) : tcp;
 	if (!socket) return undefined;
 	const key = surroundings.randomBytes(16).toString("base64");
 	const { head } = requestHead(destination, { ...examination, origin }, key);
@@ -43,6 +41,17 @@ export async function statusWithOrigin(trial: Trial, origin: string | undefined)
 		socket.write(controlFrame(OPCODE.close, closePayload(1000, ""), surroundings.randomBytes(4)), () => tcp.destroy());
 	}
 	return answer?.status;
+}
+
+/** TLS once more; secrets are sent only where the certificate is good again. */
+async function secureAgain(
+	tcp: Socket,
+	{ destination, examination, surroundings }: Trial,
+): Promise<Socket | undefined> {
+	const { facts, socket } = await secure(tcp, destination.host, examination, surroundings.epoch());
+	if (examination.insecure || (facts.verifyError === undefined && facts.nameMatches)) return socket;
+	tcp.destroy();
+	return undefined;
 }
 
 /** Whether the port answers a TLS handshake, whatever its certificate. */

@@ -65,25 +65,29 @@ function orderLevel(
 	const expressions = (more: readonly Limit[]): Ordered[] =>
 		regex.flatMap((node) => orderRegex(node, [...limits, ...more], redirects));
 
+	const early = [...allowed, ...prefixes.flatMap((node) => nested.get(node)?.early ?? [])];
+	if (limits.length > 0) {
+		// Here a `^~` keeps the expressions of its own level away, but not those of the levels around.
+		const kept = prefixes.filter(isOwnFirm).map((node) => outside(node, prefixes));
+		return { early: [...early, ...expressions(kept)], late: prefixes.flatMap(lateOf) };
+	}
 	const firm = prefixes.filter((node) => regex.length > 0 && isFirm(node, prefixes));
-	const early = [
-		...allowed,
-		...prefixes.flatMap((node) => nested.get(node)?.early ?? []),
-		...firm.flatMap((node) => {
-			const own = node.test.kind === "prefix" && node.test.firm;
-			// A longer one inside a `^~`: for its part the expressions come first again.
-			return [...(own ? [] : expressions([region(node, prefixes)])), ...lateOf(node)];
-		}),
-		...expressions([]),
-	];
+	for (const node of firm) {
+		// A longer one inside a `^~`: for its part the expressions come first again.
+		if (!isOwnFirm(node)) early.push(...expressions([region(node, prefixes)]));
+		early.push(...lateOf(node));
+	}
+	early.push(...expressions([]));
 	return { early, late: prefixes.filter((node) => !firm.includes(node)).flatMap(lateOf) };
+}
+
+function isOwnFirm({ test }: LocationNode): boolean {
+	return test.kind === "prefix" && test.firm;
 }
 
 /** `^~`, or inside one: its place is before the regular expressions. */
 function isFirm(node: LocationNode, prefixes: readonly LocationNode[]): boolean {
-	return prefixes.some(
-		(other) => other.test.kind === "prefix" && other.test.firm && pathOf(node).startsWith(pathOf(other)),
-	);
+	return prefixes.some((other) => isOwnFirm(other) && pathOf(node).startsWith(pathOf(other)));
 }
 
 function orderRegex(
@@ -117,11 +121,27 @@ function region(node: LocationNode, prefixes: readonly LocationNode[]): Limit {
 	};
 }
 
+/** All other paths than those of {@link region}. */
+function outside(node: LocationNode, prefixes: readonly LocationNode[]): Limit {
+	const path = pathOf(node);
+	const longer = prefixes.map(pathOf).filter((other) => other.length > path.length && other.startsWith(path));
+	const but = longer.map((other) => `(?!${escapePattern(other.slice(path.length))})`).join("");
+	const inside = region(node, prefixes);
+	return {
+		kind: "region",
+		source: `(?!${escapePattern(path)}${but})`,
+		allows: (other) => !inside.allows(other),
+	};
+}
+
 /** Inside other prefixes it needs no condition: it is longer, and stands at the place of the outer one. */
 function prefixTest(path: string, limits: readonly Limit[]): PathTest {
-	const expressions = limits.filter(({ kind }) => kind === "regex").map(({ source }) => source);
-	if (expressions.length === 0) return { kind: "prefix", path };
-	const pattern = withConditions(expressions, { source: `^${escapePattern(path)}`, ignoreCase: false });
+	return limits.some(({ kind }) => kind === "regex") ? conditionalTest(path, limits) : { kind: "prefix", path };
+}
+
+function conditionalTest(path: string, limits: readonly Limit[]): PathTest {
+	const conditions = limits.map(({ source }) => source);
+	const pattern = withConditions(conditions, { source: `^${escapePattern(path)}`, ignoreCase: false });
 	return { kind: "regex", source: patternText(pattern) };
 }
 

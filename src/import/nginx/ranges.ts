@@ -6,6 +6,8 @@ type Interval = readonly [first: bigint, last: bigint];
 
 const BITS = { 4: 32n, 6: 128n } as const;
 type Family = keyof typeof BITS;
+/** ::ffff:0:0/96, which stands for IPv4: an IPv6 range with it in would have IPv4 clients too. */
+const MAPPED: Interval = [0xffff_0000_0000n, 0xffff_ffff_ffffn];
 /** Every address. */
 export const EVERYBODY: readonly string[] = ["0.0.0.0/0", "::/0"];
 const FAMILIES: readonly Family[] = [4, 6];
@@ -35,12 +37,17 @@ function asWritten(rules: readonly AccessRule[]): { allow?: string[]; deny?: str
 		(rule, index) =>
 			rule.allow && before.slice(index + 1).some((later) => !later.allow && overlap(rule.range, later.range)),
 	);
-	if (overruled) return undefined;
+	if (overruled || before.some(({ range }) => hasMapped(range))) return undefined;
 	const ranges = (allow: boolean) => before.filter((rule) => rule.allow === allow).map(({ range }) => range);
 	const [allow, deny] = [ranges(true), ranges(false)];
 	const open = end < 0 || rules[end]?.allow === true;
 	if (!open && allow.length === 0) return { deny: [...EVERYBODY] };
 	return { ...(!open && { allow }), ...(deny.length > 0 && { deny }) };
+}
+
+function hasMapped(range: string): boolean {
+	const interval = intervalOf(range, 6);
+	return interval !== undefined && interval[0] <= MAPPED[1] && MAPPED[0] <= interval[1];
 }
 
 function overlap(a: string, b: string): boolean {
@@ -51,7 +58,7 @@ function overlap(a: string, b: string): boolean {
 }
 
 function computed(rules: readonly AccessRule[]): { allow?: string[]; deny?: string[] } {
-	const closed = rules.some(({ allow, range }) => !allow && range === "all");
+	const closed = rules.find(({ range }) => range === "all")?.allow === false;
 	const allow: string[] = [];
 	const deny: string[] = [];
 	for (const family of FAMILIES) {
@@ -65,12 +72,16 @@ function computed(rules: readonly AccessRule[]): { allow?: string[]; deny?: stri
 			(rule.allow ? letIn : keptOut).push(...without(range, decided));
 			decided = merged([...decided, range]);
 		}
-		allow.push(...merged(letIn).flatMap((interval) => cidrs(interval, family)));
-		deny.push(...merged(keptOut).flatMap((interval) => cidrs(interval, family)));
+		const written = (intervals: readonly Interval[]) =>
+			merged(intervals)
+				.flatMap((interval) => (family === 6 ? without(interval, [MAPPED]) : [interval]))
+				.flatMap((interval) => cidrs(interval, family));
+		allow.push(...written(letIn));
+		deny.push(...written(keptOut));
 	}
 	if (deny.length === 0) return {};
-	if (closed) return allow.length > 0 ? { allow } : { deny: [...EVERYBODY] };
-	return deny.length > 0 ? { deny } : {};
+	if (!closed) return { deny };
+	return allow.length > 0 ? { allow } : { deny: [...EVERYBODY] };
 }
 
 function intervalOf(range: string, family: Family): Interval | undefined {

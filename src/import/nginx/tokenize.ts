@@ -29,7 +29,6 @@ export function tokenize(text: string, file: string): Token[] {
 	const fail = (message: string): never => {
 		throw new NginxSyntaxError({ file, line }, message);
 	};
-	const startsDirective = (): boolean => tokens.length === 0 || tokens.at(-1)?.kind !== "word";
 
 	while (at < text.length) {
 		const character = text.charAt(at);
@@ -43,7 +42,7 @@ export function tokenize(text: string, file: string): Token[] {
 			at = end < 0 ? text.length : end;
 			continue;
 		}
-		if (character === ";" || character === "{" || (character === "}" && startsDirective())) {
+		if (character === ";" || character === "{" || character === "}") {
 			const before = tokens.at(-1);
 			if (character === "{" && before?.kind === "word" && OTHER_LANGUAGE.test(before.text)) {
 				const end = foreignEnd(text, at) ?? fail(`the body of ${before.text} does not end: a } is missing`);

@@ -1,6 +1,7 @@
 /** `hash_on`: which part of a request decides its endpoint. */
 import { z } from "zod";
 import { oneOrMany } from "../../options.ts";
+import { claimAt } from "../../protocol/claims.ts";
 import { cookieValue, type GatewayRequest, headerValue, queryValue } from "../../protocol/request.ts";
 
 /** A header field or cookie name (RFC 9110 §5.6.2). */
@@ -14,8 +15,9 @@ const hashSource = z.union(
 		z.strictObject({ cookie: token }),
 		z.strictObject({ query: z.string().min(1) }),
 		z.strictObject({ header: token }),
+		z.strictObject({ jwt_claim: z.string().min(1) }),
 	],
-	{ error: "expected client_ip, path, { cookie: name }, { query: name } or { header: name }" },
+	{ error: "expected client_ip, path, { cookie: name }, { query: name }, { header: name } or { jwt_claim: name }" },
 );
 
 /** The option `hash_on`: one source or a list of them, the first that is present counts. */
@@ -43,6 +45,13 @@ function reader(source: HashSource): (request: GatewayRequest) => string | undef
 	if (source === "path") return (request) => request.matchPath;
 	if ("cookie" in source) return (request) => cookieValue(request, source.cookie);
 	if ("query" in source) return (request) => queryValue(request, source.query);
+	if ("jwt_claim" in source) return (request) => claimKey(request, source.jwt_claim);
 	const name = source.header.toLowerCase();
 	return (request) => headerValue(request, name);
+}
+
+/** Text and numbers can be a key; absent where the route has no `auth.jwt`, or lets in without a token. */
+function claimKey({ claims }: GatewayRequest, name: string): string | undefined {
+	const value = claims === undefined ? undefined : claimAt(claims, name);
+	return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
 }

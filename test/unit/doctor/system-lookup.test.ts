@@ -5,9 +5,10 @@ import { findAddresses } from "../../../src/doctor/steps/dns.ts";
 import { type LookedUp, systemLookup } from "../../../src/doctor/system-lookup.ts";
 
 it("finds what the system knows, and names its error", async () => {
-	const { addresses } = await systemLookup("localhost", 0, 10_000);
+	const { addresses, ms } = await systemLookup("localhost", 0, 10_000);
 	expect(addresses.length).toBeGreaterThan(0);
-	expect(await systemLookup(`${"a".repeat(64)}.test`, 0, 10_000)).toEqual({
+	expect(ms).toBeGreaterThanOrEqual(0);
+	expect(await systemLookup(`${"a".repeat(64)}.test`, 0, 10_000)).toMatchObject({
 		addresses: [],
 		error: "ENOTFOUND",
 		timedOut: false,

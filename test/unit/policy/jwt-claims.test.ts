@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { claimAt, claimText } from "../../../src/policy/jwt-claims.ts";
+import { claimText } from "../../../src/policy/jwt-claims.ts";
+import { claimAt } from "../../../src/protocol/claims.ts";
 
 describe("claimAt", () => {
 	it("takes a claim by its whole name first, then by a path, and only what the token itself has", () => {

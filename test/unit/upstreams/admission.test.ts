@@ -131,7 +131,7 @@ describe("admission", () => {
 		await vi.advanceTimersByTimeAsync(3_000);
 	});
 
-	it("writes connections that are ready at the same time one after the other, never more than 1.1 of the rate in 1.05 s", async () => {
+	it("writes connections that are ready at the same time one after the other, never more than 1.1 of the rate in 1.08 s", async () => {
 		const { gate, enter } = admission();
 		expect(enter()).toBe(undefined);
 		const written: number[] = [];
@@ -145,12 +145,12 @@ describe("admission", () => {
 		expect(written).toHaveLength(4);
 		await vi.advanceTimersByTimeAsync(400);
 		expect(written).toHaveLength(104);
-		await vi.advanceTimersByTimeAsync(649);
+		await vi.advanceTimersByTimeAsync(679);
 		expect(written).toHaveLength(220);
 		await vi.advanceTimersByTimeAsync(1_000);
 		expect(written).toHaveLength(300);
 		for (const [index, time] of written.slice(220).entries()) {
-			expect(time - (written[index] as number)).toBeGreaterThanOrEqual(1_050);
+			expect(time - (written[index] as number)).toBeGreaterThanOrEqual(1_080);
 		}
 	});
 
@@ -179,9 +179,9 @@ describe("admission", () => {
 		void gate.pace()?.then(() => {
 			written = performance.now() - start;
 		});
-		// 110 are all that it may be in 1.05 s: the 41st of the 150 was written at 148 ms.
+		// 110 are all that it may be in 1.08 s: the 41st of the 150 was written at 148 ms.
 		await vi.advanceTimersByTimeAsync(1_000);
-		expect(written).toBe(198);
+		expect(written).toBe(228);
 		expect(enter({ rate: 1_000 })).toBe(undefined);
 		expect(gate.pace()).toBe(undefined);
 	});

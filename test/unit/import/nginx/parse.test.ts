@@ -40,7 +40,8 @@ describe("parse", () => {
 	});
 
 	it("keeps an escaped separator and a variable's braces in a word", () => {
-		expect(plain(parse("return 200 a\\;b ${host}x;", "f"))).toEqual([["return", ["200", "a\\;b", "${host}x"]]]);
+		const braced = ["$", "{host}x"].join("");
+		expect(plain(parse(`return 200 a\\;b ${braced};`, "f"))).toEqual([["return", ["200", "a\\;b", braced]]]);
 		expect(plain(parse("location ~ ^/a}b { }", "f"))).toEqual([["location", ["~", "^/a}b"], []]]);
 	});
 
@@ -89,6 +90,10 @@ describe("parse", () => {
 					return block ? `${head} { # c\n${write(block)}}\n` : `${head};\n`;
 				})
 				.join("");
-		fc.assert(fc.property(tree.list, (list) => expect(plain(parse(write(list), "f"))).toEqual(list)));
+		fc.assert(
+			fc.property(tree.list, (list) => {
+				expect(plain(parse(write(list), "f"))).toEqual(list);
+			}),
+		);
 	});
 });

@@ -1,0 +1,28 @@
+/** The same with `data` events, as on a Node version without the machinery. */
+import type { Socket } from "node:net";
+import { expect, test, vi } from "vitest";
+import type { ByteReceiver } from "../../src/tunnel/reader.ts";
+import { tunnelCases } from "./tunnel-cases.ts";
+
+const made = vi.hoisted(() => ({ readers: 0 }));
+
+vi.mock("../../src/tunnel/reader.ts", async (original) => {
+	const actual = await original<typeof import("../../src/tunnel/reader.ts")>();
+	return {
+		...actual,
+		detectMachinery: () => null,
+		Reader: class extends actual.Reader {
+			constructor(socket: Socket, receiver: ByteReceiver) {
+				super(socket, receiver, null);
+				if (this.reusesBuffer) throw new Error("the fallback reads into a reused buffer");
+				made.readers++;
+			}
+		},
+	};
+});
+
+tunnelCases();
+
+test("these tunnels were read by the fallback", () => {
+	expect(made.readers).toBeGreaterThan(20);
+});

@@ -1,0 +1,363 @@
+import { describe, expect, it } from "vitest";
+import { importNginx } from "../../../../src/import/nginx/index.ts";
+import { OFF } from "../../../../src/options.ts";
+import { certificate, temporaryFiles } from "../../../harness/certs.ts";
+import { imported, server } from "./import.fixtures.ts";
+
+describe("files", () => {
+	it("reads includes from the main file's folder, with patterns in the order of glob", async () => {
+		const { config, lines } = await imported(
+			"events {}\nhttp { include sites/*.conf; include gone.conf; include none/*.conf; }",
+			{
+				files: {
+					"sites/b.conf": "server { listen 1; server_name b; location / { proxy_pass http://127.0.0.1:2; } }",
+					"sites/a.conf": "server { listen 1; server_name a; location / { proxy_pass http://127.0.0.1:1; } }",
+					"sites/.hidden.conf": "nonsense",
+					"sites/c.conf.bak": "nonsense",
+				},
+			},
+		);
+		expect(config.routes.map(({ upstream }) => upstream)).toEqual(["127.0.0.1-2", "127.0.0.1-1"]);
+		expect(lines).toContain(
+			"nginx.conf:2: include gone.conf: there is no file gone.conf; what it says is missing in the result",
+		);
+		expect(lines.filter((line) => line.includes("none/"))).toEqual([]);
+		expect(lines.some((line) => line.startsWith("sites/b.conf:1: "))).toBe(true);
+	});
+
+	it("takes a file of sites-enabled on its own, with snippets next to the main file's folder", async () => {
+		const { route } = await imported(
+			"server { listen 80; include snippets/p.conf; location / { proxy_pass http://127.0.0.1:1; } }",
+			{
+				main: "sites-enabled/app",
+				files: { "snippets/p.conf": "proxy_read_timeout 7m;" },
+			},
+		);
+		expect(route("/").timeouts.idle).toBe(420_000);
+	});
+
+	it("takes the output of nginx -T for the files it was made from", async () => {
+		const dump = [
+			"# configuration file /etc/nginx/nginx.conf:",
+			"events {}",
+			"http { include conf.d/*.conf; }",
+			"",
+			"# configuration file /etc/nginx/conf.d/x.conf:",
+			"server { listen 80; location / { proxy_pass http://127.0.0.1:1; gzip on; } }",
+			"",
+		].join("\n");
+		const { config, lines } = await imported(dump);
+		expect(config.routes).toHaveLength(1);
+		expect(lines.some((line) => line.startsWith("/etc/nginx/conf.d/x.conf:1: gzip: "))).toBe(true);
+	});
+
+	it("says where a file is wrong, or goes in a circle", async () => {
+		await expect(imported("http {")).rejects.toMatchObject({ place: { file: "nginx.conf", line: 1 } });
+		await expect(imported("include nginx.conf;")).rejects.toThrow("circle");
+	});
+});
+
+describe("listeners", () => {
+	it("joins IPv4 and IPv6 of every interface, and drops what another one covers", async () => {
+		const text = server("listen [::]:8080; listen 127.0.0.1:8080; listen unix:/run/x.sock; listen [::1]:9090;");
+		const { config } = await imported(text);
+		expect(config.listeners.map(({ address }) => address)).toEqual([
+			{ port: 8080 },
+			{ path: "/run/x.sock" },
+			{ host: "::1", port: 9090 },
+		]);
+	});
+
+	it("keeps addresses apart that lead elsewhere, and imports the others when asked", async () => {
+		const text = `http {
+			server { listen 8080; location / { proxy_pass http://127.0.0.1:1; } location /x { proxy_pass http://127.0.0.1:2; } }
+			server { listen 8081; location / { proxy_pass http://127.0.0.1:3; } }
+			server { listen 8082; return 301 https://$host; }
+		}`;
+		const { config, lines } = await imported(text);
+		expect(config.listeners.map(({ address }) => address.port)).toEqual([8080]);
+		expect(lines.find((line) => line.startsWith("nginx.conf:3: listen 8081: "))).toContain("--listen 8081");
+		expect(lines.find((line) => line.startsWith("nginx.conf:4: listen 8082: "))).toContain("no listener");
+		const other = await imported(text, { listen: "8081" });
+		expect(other.config.listeners.map(({ address }) => address.port)).toEqual([8081]);
+		expect(other.config.routes.map(({ upstream }) => upstream)).toEqual(["127.0.0.1-3"]);
+	});
+
+	it("carries over certificates, versions, client certificates and the PROXY protocol", async () => {
+		const { cert, key } = await certificate(["a.test"]);
+		const text = `http {
+			set_real_ip_from 10.0.0.0/8; set_real_ip_from fd00::/8; real_ip_header proxy_protocol;
+			server {
+				listen 443 ssl proxy_protocol;
+				ssl_certificate c/a.pem; ssl_certificate_key c/a.key;
+				ssl_protocols TLSv1.3; ssl_client_certificate c/a.pem; ssl_verify_client optional;
+				client_header_timeout 5s; large_client_header_buffers 8 16k;
+				location / { proxy_pass http://127.0.0.1:1; }
+			}
+		}`;
+		const { config, folder } = await imported(text, { files: { "c/a.pem": cert, "c/a.key": key } });
+		expect(config.trusted_proxies).toEqual(["10.0.0.0/8", "fd00::/8"]);
+		expect(config.listeners[0]).toMatchObject({
+			address: { host: "0.0.0.0", port: 443 },
+			tls: {
+				certificates: [{ cert: `${folder}/c/a.pem`, key: `${folder}/c/a.key` }],
+				min_version: "1.3",
+				client_ca: `${folder}/c/a.pem`,
+				client_auth: "request",
+			},
+			proxy_protocol: { trusted: ["10.0.0.0/8", "fd00::/8"] },
+			timeouts: { request_headers: 5_000 },
+			max_header_size: 128 * 1024,
+		});
+	});
+
+	it("says that the client is read from another header", async () => {
+		const { lines } = await imported(server("set_real_ip_from 10.0.0.1; real_ip_header CF-Connecting-IP;"));
+		expect(lines.find((line) => line.includes("real_ip_header"))).toContain("X-Forwarded-For");
+	});
+});
+
+describe("upstreams", () => {
+	async function upstream(block: string, inside = ""): Promise<Record<string, unknown>> {
+		const text = `http { upstream pool { ${block} } server { listen 1; location / { proxy_pass http://pool; ${inside} } } }`;
+		const { config } = await imported(text);
+		return config.upstreams.pool as unknown as Record<string, unknown>;
+	}
+
+	it("carry over weight, state, backup, limits and failures", async () => {
+		const found = await upstream(
+			"server a:1 weight=3 max_fails=2 fail_timeout=20s max_conns=5; server b down; server unix:/run/c backup; server a:1;",
+		);
+		expect(found).toMatchObject({
+			endpoints: [
+				{ url: "ws://a:1", weight: 4, state: "ready", backup: false },
+				{ url: "ws://b:80", state: "maint" },
+				{ url: "ws+unix:/run/c", backup: true },
+			],
+			outlier_detection: { consecutive_failures: 2, base_ejection_time: 20_000 },
+			circuit_breaker: { max_connections: 5 },
+		});
+	});
+
+	it.each([
+		["ip_hash;", { policy: "consistent_hash", hash_on: ["client_ip"] }],
+		["least_conn;", { policy: "least_connections" }],
+		["random;", { policy: "random" }],
+		["random two least_conn;", { policy: "p2c" }],
+		["hash $remote_addr consistent;", { policy: "consistent_hash", hash_on: ["client_ip"] }],
+		["hash $arg_room;", { policy: "consistent_hash", hash_on: [{ query: "room" }] }],
+		["hash $cookie_sid consistent;", { policy: "consistent_hash", hash_on: [{ cookie: "sid" }] }],
+		["hash $http_x_user;", { policy: "consistent_hash", hash_on: [{ header: "X-User" }] }],
+		["hash $request_uri;", { policy: "consistent_hash", hash_on: ["path"] }],
+		["hash $geoip_city;", { policy: "consistent_hash", hash_on: ["client_ip"] }],
+	])("choose a server with %s", async (line, expected) => {
+		expect((await upstream(`${line} server a:1; server b:1;`)).load_balancing).toMatchObject(expected);
+	});
+
+	it("keep clients by a cookie", async () => {
+		const { sticky } = await upstream(
+			"server a:1; sticky cookie srv expires=1h domain=.a.test path=/x secure samesite=strict;",
+		);
+		expect(sticky).toEqual({
+			cookie: {
+				name: "srv",
+				ttl: 3_600_000,
+				domain: ".a.test",
+				path: "/x",
+				secure: true,
+				http_only: false,
+				same_site: "strict",
+			},
+		});
+	});
+
+	it("are two when they are spoken to with TLS and without", async () => {
+		const text = `http { upstream pool { server a:1; } server { listen 1;
+			location /a { proxy_pass http://pool; }
+			location /b { proxy_pass https://pool; proxy_ssl_verify on; proxy_ssl_name x.test; }
+			location /c { proxy_pass https://pool; }
+		} }`;
+		const { config, lines } = await imported(text);
+		expect(
+			Object.entries(config.upstreams).map(([name, { endpoints, tls }]) => [name, endpoints[0]?.url, tls]),
+		).toEqual([
+			["pool", "ws://a:1", { verify: true }],
+			["pool-tls", "wss://a:1", { verify: true, server_name: "x.test" }],
+			["pool-3", "wss://a:1", { verify: false }],
+		]);
+		expect(lines.find((line) => line.includes("verify: false"))).toMatch(/^nginx\.conf:4: /);
+	});
+
+	it("try as many servers as there are, or as is written", async () => {
+		const many = "server a:1; server a:2; server a:3; server a:4; server a:5;";
+		const routeOf = async (inside: string) => {
+			const text = `http { upstream pool { ${many} } server { listen 1; location / { proxy_pass http://pool; ${inside} } } }`;
+			return (await imported(text)).route("/").retries;
+		};
+		expect((await routeOf("")).attempts).toBe(5);
+		expect((await routeOf("proxy_next_upstream off;")).attempts).toBe(1);
+		expect(await routeOf("proxy_next_upstream error http_503; proxy_next_upstream_tries 2;")).toEqual({
+			attempts: 2,
+			on: ["connect_failure", "503"],
+		});
+	});
+});
+
+describe("variables", () => {
+	it("become routes by header, query, address or share", async () => {
+		const text = `http {
+			geo $pool { default far; 10.0.0.0/8 near; 10.1.0.0/16 lab; }
+			split_clients $remote_addr $variant { 10% canary; * stable; }
+			upstream near { server a:1; } upstream far { server a:2; } upstream lab { server a:3; }
+			upstream canary { server b:1; } upstream stable { server b:2; }
+			server { listen 1;
+				location /geo { proxy_pass http://$pool; }
+				location /split { set $up $variant; proxy_pass http://$up; }
+			}
+		}`;
+		const { config, lines } = await imported(text);
+		const geo = config.routes.filter(({ name }) => name.startsWith("/geo"));
+		expect(geo.map(({ match, upstream }) => [match.client_ip, upstream])).toEqual([
+			[["10.1.0.0/16"], "lab"],
+			[["10.0.0.0/8"], "near"],
+			[undefined, "far"],
+		]);
+		expect(config.routes.find(({ name }) => name === "/split")?.split).toEqual([
+			{ upstream: "canary", weight: 10 },
+			{ upstream: "stable", weight: 90 },
+		]);
+		expect(lines.some((line) => line.includes("drawn anew"))).toBe(true);
+	});
+
+	it("close the location when only nginx knows them", async () => {
+		const { route, lines } = await imported(server("location /any/ { proxy_pass http://$arg_to; }"));
+		expect(route("/any/ (refused)").upstream).toBe("refused");
+		expect(lines.find((line) => line.includes("$arg_to"))).toContain("refused");
+	});
+});
+
+describe("what refuses requests", () => {
+	it("is never lost: a condition that cannot be said closes the location", async () => {
+		const { config, lines } = await imported(
+			server(
+				"location /a { if ($invalid_referer) { return 403; } proxy_pass http://127.0.0.1:1; }\nlocation /b { auth_jwt x; proxy_pass http://127.0.0.1:1; }\nlocation /c { auth_request /files; proxy_pass http://127.0.0.1:1; } location /files { internal; root /srv; }\nlocation /d { limit_except POST { deny all; } proxy_pass http://127.0.0.1:1; }",
+			),
+		);
+		const refused = config.routes.filter(({ upstream }) => upstream === "refused").map(({ name }) => name);
+		expect(refused.toSorted()).toEqual([
+			"/a (refused)",
+			"/b (refused)",
+			"/c (refused)",
+			"/d (refused)",
+			"/files (refused)",
+		]);
+		for (const line of [6, 7, 8, 9]) expect(lines.some((text) => text.startsWith(`nginx.conf:${line}: `))).toBe(true);
+	});
+
+	it("may be about methods, which WebSockets do not vary", async () => {
+		const { config, lines } = await imported(server("if ($request_method !~ ^(GET|HEAD|POST)$) { return 444; }"));
+		expect(config.routes.map(({ name }) => name)).toEqual(["/"]);
+		expect(lines.some((line) => line.includes("methods are not compared"))).toBe(true);
+		const closed = await imported(
+			server("location /x { if ($request_method != POST) { return 405; } proxy_pass http://127.0.0.1:1; }"),
+		);
+		expect(closed.route("/x (refused)").upstream).toBe("refused");
+	});
+
+	it("becomes a route before the others where it can be said", async () => {
+		const { config } = await imported(
+			server(
+				'if ($http_origin !~ "^https://app\\.test$") { return 403; }\nif ($host = old.test) { return 301 https://new.test; }',
+				"if ($cookie_beta = 1) { proxy_pass http://127.0.0.1:9002; }",
+			),
+		);
+		expect(config.routes.map(({ match, upstream }) => [match.host, match.headers, upstream])).toEqual([
+			[undefined, { Origin: { present: false } }, "refused"],
+			[undefined, { Origin: { regex: "^(?!.*?(?:^https://app\\.test$))" } }, "refused"],
+			[["old.test"], undefined, "refused"],
+			[undefined, { Cookie: { regex: "(?:^|;\\s*)beta=1(?:;|$)" } }, "127.0.0.1-9002"],
+			[undefined, undefined, "127.0.0.1-9001"],
+		]);
+	});
+
+	it("is an htpasswd file, too", async () => {
+		const bcrypt = `ann:$2y$10$${"a".repeat(53)}\n`;
+		const { route, folder } = await imported(server("", 'auth_basic "the site"; auth_basic_user_file users;'), {
+			files: { users: bcrypt },
+		});
+		expect(route("/").auth.basic).toMatchObject({ users_file: `${folder}/users`, realm: "the site" });
+		expect(
+			(await imported(server("auth_basic x; auth_basic_user_file users;", "auth_basic off;"))).route("/").auth,
+		).toEqual({});
+	});
+
+	it("is limited by address and in all", async () => {
+		const zones =
+			"limit_conn_zone $binary_remote_addr zone=a:1m; limit_conn_zone $server_name zone=s:1m; limit_req_zone $binary_remote_addr zone=r:1m rate=30r/m;";
+		const { route, lines } = await imported(
+			server("limit_conn a 5; limit_conn s 100;", "limit_req zone=r burst=9;", zones),
+		);
+		expect(route("/").limits).toMatchObject({
+			connections_per_ip: 5,
+			connections: 100,
+			new_connections_per_ip: { perSecond: 0.5, burst: 10 },
+		});
+		expect(lines.find((line) => line.includes("limit_req"))).toContain("nothing is delayed");
+	});
+});
+
+describe("headers and times", () => {
+	it("are carried over as they are inherited", async () => {
+		const { route, lines } = await imported(
+			server(
+				"proxy_set_header X-Lost 1; add_header X-Frame-Options DENY always; proxy_hide_header X-Powered-By;",
+				'proxy_set_header Host app.test:8443; proxy_set_header X-Kept "a $var b"; proxy_set_header X-Const "$x y"; proxy_set_header Cookie ""; proxy_set_header X-Same $http_x_same; set $x v;',
+			),
+		);
+		const { rewrite, request_headers, response_headers } = route("/");
+		expect(rewrite.host).toBe("app.test:8443");
+		expect(request_headers).toEqual({ set: { "X-Const": "v y" }, remove: ["Cookie"] });
+		expect(response_headers).toEqual({ set: { "X-Frame-Options": "DENY" }, remove: ["X-Powered-By"] });
+		expect(lines.filter((line) => line.includes("proxy_set_header X-"))).toHaveLength(1);
+		expect(lines.find((line) => line.includes("X-Kept"))).toContain("$var");
+	});
+
+	it.each([
+		["proxy_read_timeout 1h 30m;", { idle: 5_400_000 }],
+		["proxy_read_timeout 100d;", { idle: OFF }],
+		["proxy_read_timeout 5s; proxy_send_timeout 90;", { idle: 90_000, handshake: 5_000 }],
+		["proxy_connect_timeout 75s;", { connect: 75_000, handshake: 85_000, idle: 3_600_000 }],
+	])("%s", async (line, expected) => {
+		expect((await imported(server("", line))).route("/").timeouts).toMatchObject(expected);
+	});
+});
+
+describe("notes", () => {
+	it("name each thing that is not carried over, once for each kind", async () => {
+		const { lines } = await imported(
+			server("gzip on;\nproxy_cache zone;\nfrobnicate 1;\nclient_max_body_size 1m;", "gzip off;\nlua_code x;"),
+		);
+		for (const name of ["gzip", "proxy_cache", "frobnicate", "client_max_body_size", "lua_code"]) {
+			expect(
+				lines.filter((line) => new RegExp(`^nginx\\.conf:\\d+: ${name}: .{20}`).test(line)),
+				name,
+			).toHaveLength(1);
+		}
+		expect(lines.find((line) => line.includes(": gzip: "))).toMatch(/^nginx\.conf:6: .*\(also line 13\)$/);
+	});
+
+	it("say nothing about what the gateway does by itself", async () => {
+		const map = "map $http_upgrade $connection_upgrade { default upgrade; '' close; }";
+		const silent =
+			"proxy_set_header Connection $connection_upgrade; proxy_set_header Upgrade $http_upgrade; proxy_set_header X-Real-IP $remote_addr; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme; proxy_http_version 1.1; proxy_set_header Host $http_host; proxy_read_timeout 1h;";
+		const { lines } = await imported(server("", silent, map));
+		expect(lines.map((line) => line.split(": ")[1])).toEqual(["Origin"]);
+	});
+
+	it("are all there is when no location goes to a backend", async () => {
+		const { dir } = await temporaryFiles({ "nginx.conf": "http { server { listen 80; location / { root /srv; } } }" });
+		const { text, notes } = importNginx("nginx.conf", dir);
+		expect(text).toBeUndefined();
+		expect(notes.map(({ directive }) => directive)).toEqual(["location /"]);
+	});
+});

@@ -1,0 +1,289 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Side } from "../../../src/tunnel/report.ts";
+import { closePayload, frame, OPCODE } from "../../harness/frames.ts";
+import { until } from "../../harness/poll.ts";
+import { openTunnel, type TestTunnel } from "./tunnel.fixtures.ts";
+
+const MASK = Buffer.from([9, 8, 7, 6]);
+const INTERVAL = 20_000;
+
+/** Lets the gateway ping `side`, and returns the Ping's payload. */
+async function pinged(tunnel: TestTunnel, side: Side): Promise<Buffer> {
+	tunnel.advance(INTERVAL + 100);
+	const ping = await tunnel[side].readFrameOf(OPCODE.ping);
+	return ping.payload;
+}
+
+/** What `side`'s far end sends; masked when that is a client. */
+function sent(side: Side, opcode: number, payload: Buffer | string): Buffer {
+	return frame(opcode, payload, side === "client" ? { mask: MASK } : {});
+}
+
+const other = (side: Side): Side => (side === "client" ? "backend" : "client");
+
+describe.each<Side>(["client", "backend"])("Pongs of the %s", (side) => {
+	test("the one to the gateway's Ping is taken out, wherever the reads cut it", async () => {
+		const tunnel = await openTunnel({ pingClient: side === "client", pingBackend: side === "backend" });
+		const far = tunnel[other(side)];
+		const before = sent(side, OPCODE.text, "before");
+		const after = sent(side, OPCODE.binary, "after");
+		const length = sent(side, OPCODE.pong, Buffer.alloc(8)).length;
+		for (let cut = 0; cut <= before.length + length + after.length; cut++) {
+			const pong = sent(side, OPCODE.pong, await pinged(tunnel, side));
+			const bytes = Buffer.concat([before, pong, after]);
+			tunnel.read(side, bytes.subarray(0, cut));
+			tunnel.read(side, bytes.subarray(cut));
+			const passed = await far.read(before.length + after.length);
+			expect(passed.equals(Buffer.concat([before, after])), `cut at ${cut}`).toBe(true);
+		}
+		expect(far.unread.length).toBe(0);
+		expect(tunnel.pongs).toHaveLength(before.length + length + after.length + 1);
+	});
+
+	test("the one to the gateway's Ping is taken out when it comes a byte at a time", async () => {
+		const tunnel = await openTunnel({ pingClient: side === "client", pingBackend: side === "backend" });
+		const pong = sent(side, OPCODE.pong, await pinged(tunnel, side));
+		const rest = sent(side, OPCODE.text, "rest");
+		for (const byte of Buffer.concat([pong, rest])) tunnel.read(side, Buffer.from([byte]));
+		expect((await tunnel[other(side)].read(rest.length)).equals(rest)).toBe(true);
+	});
+
+	test.each([
+		["an empty one", Buffer.alloc(0)],
+		["one of another length", Buffer.from("cgw\u00010001x", "latin1")],
+		["one of the same length", Buffer.from("12345678")],
+		["one that begins like ours", Buffer.from("cgw\u0002\0\0\0\u0001", "latin1")],
+	])("%s is a foreign one and passes, wherever the reads cut it", async (_, payload) => {
+		const tunnel = await openTunnel({ pingClient: side === "client", pingBackend: side === "backend" });
+		await pinged(tunnel, side);
+		const pong = sent(side, OPCODE.pong, payload);
+		const far = tunnel[other(side)];
+		for (let cut = 0; cut <= pong.length; cut++) {
+			tunnel.read(side, pong.subarray(0, cut));
+			tunnel.read(side, pong.subarray(cut));
+			expect((await far.read(pong.length)).equals(pong), `cut at ${cut}`).toBe(true);
+		}
+	});
+
+	test("one to the gateway's Ping that comes after data, and late, is still taken out", async () => {
+		const tunnel = await openTunnel({ pingClient: side === "client", pingBackend: side === "backend" });
+		const payload = await pinged(tunnel, side);
+		const data = sent(side, OPCODE.text, "busy");
+		// Data shows that the peer lives: the Ping is not waited for any more, but it is not forgotten.
+		for (let i = 0; i < 6; i++) {
+			tunnel.read(side, data);
+			tunnel.advance(INTERVAL / 2);
+		}
+		tunnel.read(side, sent(side, OPCODE.pong, payload));
+		tunnel.read(side, data);
+		const far = tunnel[other(side)];
+		expect((await far.read(7 * data.length)).length).toBe(7 * data.length);
+		expect(far.unread.length).toBe(0);
+	});
+
+	test("random streams with Pongs of ours and of others, cut anywhere: all but ours arrive, in order", async () => {
+		const tunnel = await openTunnel({ pingClient: side === "client", pingBackend: side === "backend" });
+		const far = tunnel[other(side)];
+		const piece = fc.oneof(
+			fc.record({ opcode: fc.constantFrom(0, 1, 2, 9, 10), payload: fc.uint8Array({ maxLength: 140 }) }),
+			fc.constant("own" as const),
+		);
+		await fc.assert(
+			fc.asyncProperty(
+				fc.array(piece, { maxLength: 8 }),
+				fc.array(fc.nat({ max: 400 }), { maxLength: 10 }),
+				async (pieces, cuts) => {
+					const own = sent(side, OPCODE.pong, await pinged(tunnel, side));
+					// Only the first one answers the Ping; what comes later is a peer's own affair.
+					let answered = false;
+					const parts: Buffer[] = [];
+					const expected: Buffer[] = [];
+					for (const one of [...pieces, "own" as const]) {
+						if (one === "own") {
+							if (!answered) parts.push(own);
+							answered = true;
+						} else {
+							const bytes = sent(side, one.opcode, Buffer.from(one.payload));
+							parts.push(bytes);
+							expected.push(bytes);
+						}
+					}
+					const bytes = Buffer.concat(parts);
+					const at = [...new Set([0, ...cuts.filter((cut) => cut < bytes.length), bytes.length])].sort((a, b) => a - b);
+					for (let i = 1; i < at.length; i++) tunnel.read(side, bytes.subarray(at[i - 1], at[i]));
+					const want = Buffer.concat(expected);
+					expect((await far.read(want.length)).equals(want)).toBe(true);
+					expect(far.unread.length).toBe(0);
+				},
+			),
+			{ numRuns: 100 },
+		);
+	});
+});
+
+describe("a Close of the gateway's", () => {
+	test.each<Side>(["client", "backend"])(
+		"comes at the boundary behind the frame of the %s, wherever that is cut",
+		async (side) => {
+			const data = Buffer.concat([
+				sent(side, OPCODE.text, "first"),
+				sent(side, OPCODE.binary, Buffer.alloc(200, 0x88)),
+			]);
+			const boundaries = [0, sent(side, OPCODE.text, "first").length, data.length];
+			for (let cut = 0; cut <= data.length; cut++) {
+				const tunnel = await openTunnel();
+				tunnel.read(side, data.subarray(0, cut));
+				tunnel.tunnel.close({ code: 1012, reason: "restart", termination: "drain" });
+				tunnel.read(side, data.subarray(cut));
+				const end = boundaries.find((boundary) => boundary >= cut) as number;
+				const far = tunnel[other(side)];
+				expect((await far.read(end)).equals(data.subarray(0, end)), `cut at ${cut}`).toBe(true);
+				expect((await far.readFrame()).closeCode).toBe(side === "client" ? 1001 : 1012);
+				expect(far.unread.length).toBe(0);
+			}
+		},
+		60_000,
+	);
+
+	test("comes before a Pong to its Ping that is under way, and that Pong is not passed on", async () => {
+		const tunnel = await openTunnel();
+		const pong = sent("client", OPCODE.pong, await pinged(tunnel, "client"));
+		tunnel.read("client", pong.subarray(0, 9));
+		tunnel.tunnel.close({ code: 1012, reason: "", termination: "drain" });
+		tunnel.read("client", pong.subarray(9));
+		expect((await tunnel.backend.readFrameOf(OPCODE.close)).closeCode).toBe(1001);
+		expect(tunnel.backend.unread.length).toBe(0);
+	});
+
+	test("lets the other side's answer be heard although this side is slow", async () => {
+		const tunnel = await openTunnel();
+		tunnel.client.socket.pause();
+		const data = sent("backend", OPCODE.binary, Buffer.alloc(60_000));
+		await until(
+			async () => {
+				await new Promise((resolve) => setImmediate(resolve));
+				return !tunnel.read("backend", data);
+			},
+			{ what: "the client to be slow" },
+		);
+		expect(tunnel.tunnel.backend.stopped).toBe(true);
+		tunnel.tunnel.close({ code: 1012, reason: "", termination: "drain" });
+		expect(tunnel.tunnel.backend.stopped).toBe(false);
+		await tunnel.backend.readFrameOf(OPCODE.close);
+		tunnel.backend.sendClose(1001);
+		expect(await tunnel.backend.ended()).toBe("fin");
+	});
+
+	test("is the last word: no second Close follows it, whatever happens then", async () => {
+		const tunnel = await openTunnel();
+		expect(tunnel.tunnel.close({ code: 1012, reason: "one", termination: "drain" })).toBe(true);
+		expect(tunnel.tunnel.close({ code: 1008, reason: "two", termination: "killed" })).toBe(false);
+		tunnel.backend.reset();
+		expect((await tunnel.client.readFrame()).text).toBe("one");
+		expect(await tunnel.client.ended()).toBe("fin");
+		expect(tunnel.client.unread.length).toBe(0);
+		tunnel.client.sendClose(1012, "", { mask: true });
+		tunnel.client.end();
+		await until(() => tunnel.outcomes.length === 1, { what: "the end" });
+		expect(tunnel.outcomes).toEqual([{ code: 1012, reason: "one", initiator: "gateway", termination: "drain" }]);
+	});
+
+	test("is not written again to a side that has closed by itself, but bounds its time", async () => {
+		const tunnel = await openTunnel();
+		tunnel.read("client", sent("client", OPCODE.close, closePayload(1000)));
+		tunnel.tunnel.close({ code: 1012, reason: "", termination: "drain" });
+		// The backend goes on sending: without the drain it would buy time with that.
+		for (let i = 0; i < 20; i++) {
+			tunnel.read("backend", sent("backend", OPCODE.text, "more"));
+			tunnel.advance(500);
+		}
+		await until(() => tunnel.outcomes.length === 1, { what: "the end" });
+		expect(tunnel.outcomes[0]).toMatchObject({ code: 1000, initiator: "client", termination: "normal" });
+	});
+});
+
+describe("keep-alive", () => {
+	test.each<Side>(["client", "backend"])("a silent %s is pinged at the interval, every time", async (side) => {
+		const tunnel = await openTunnel({
+			pingClient: side === "client",
+			pingBackend: side === "backend",
+			pingTimeout: 60_000,
+		});
+		for (let i = 0; i < 5; i++) {
+			const payload = await pinged(tunnel, side);
+			tunnel.read(side, sent(side, OPCODE.pong, payload));
+		}
+		expect(tunnel.pongs).toHaveLength(5);
+	});
+
+	test.each<Side>(["client", "backend"])("a %s that does not answer is given up after the timeout", async (side) => {
+		const tunnel = await openTunnel({ pingClient: side === "client", pingBackend: side === "backend" });
+		await pinged(tunnel, side);
+		tunnel.advance(19_000);
+		expect(tunnel.tunnel.closing).toBe(false);
+		tunnel.advance(1_100);
+		expect(tunnel.tunnel.closing).toBe(true);
+		expect((await tunnel[other(side)].readFrameOf(OPCODE.close)).closeCode).toBe(1001);
+	});
+
+	test("a time in which the process did not run is not a peer's silence", async () => {
+		const tunnel = await openTunnel({ pingBackend: false });
+		const payload = await pinged(tunnel, "client");
+		tunnel.stall(600_000);
+		expect(tunnel.tunnel.closing).toBe(false);
+		tunnel.read("client", sent("client", OPCODE.pong, payload));
+		tunnel.advance(1_000);
+		expect(tunnel.tunnel.closing).toBe(false);
+		// It still has to answer the next one.
+		await pinged(tunnel, "client");
+		tunnel.advance(INTERVAL + 100);
+		expect(tunnel.tunnel.closing).toBe(true);
+	});
+
+	test("a side that takes nothing of what waits for it is given up, although there is no boundary for a Ping", async () => {
+		const tunnel = await openTunnel({ pingClient: false });
+		tunnel.backend.socket.pause();
+		const endless = frame(OPCODE.binary, Buffer.alloc(0), { mask: MASK, lengthBits: 64 });
+		endless.writeBigUInt64BE(2n ** 40n, 2);
+		tunnel.read("client", endless);
+		await until(
+			async () => {
+				await new Promise((resolve) => setImmediate(resolve));
+				return !tunnel.read("client", Buffer.alloc(60_000));
+			},
+			{ what: "the backend to be slow" },
+		);
+		tunnel.advance(INTERVAL + 100);
+		expect(tunnel.tunnel.closing).toBe(false);
+		tunnel.advance(INTERVAL + 100);
+		expect(tunnel.tunnel.closing).toBe(true);
+	});
+
+	test("a side that cannot be pinged because the other one is in the middle of a frame is left alone", async () => {
+		const tunnel = await openTunnel({ pingClient: false });
+		tunnel.read("client", sent("client", OPCODE.binary, Buffer.alloc(1_000)).subarray(0, 500));
+		tunnel.advance(10 * INTERVAL);
+		expect(tunnel.tunnel.closing).toBe(false);
+		expect((await tunnel.backend.read(500)).length).toBe(500);
+	});
+});
+
+describe("writes that wait", () => {
+	test("are few, however small they are: reading stops, and goes on when they were taken", async () => {
+		const tunnel = await openTunnel();
+		tunnel.backend.socket.pause();
+		const { socket } = tunnel.tunnel.backend;
+		// Until the kernel takes no more; far below the mark from which a stream itself says so.
+		while (socket.writableLength === 0) tunnel.read("client", Buffer.alloc(1_000, 0x61));
+		let reads = 0;
+		while (reads < 1_000 && tunnel.read("client", Buffer.from([0x62]))) reads++;
+		expect(socket.writableNeedDrain).toBe(false);
+		expect(reads).toBeGreaterThan(0);
+		expect(reads).toBeLessThan(20);
+		expect(tunnel.tunnel.client.stopped).toBe(true);
+		tunnel.backend.socket.resume();
+		await until(() => !tunnel.tunnel.client.stopped, { what: "reading to go on" });
+		await until(() => tunnel.backend.unread.toString("latin1").endsWith("b".repeat(reads + 1)), { what: "all bytes" });
+	});
+});
