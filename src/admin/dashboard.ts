@@ -55,13 +55,14 @@ interface Asset {
  */
 export function dashboardRoutes(folder: URL, needsToken: boolean): AdminRoute[] {
 	let loaded: Promise<ReadonlyMap<string, Asset>> | undefined;
-	const files = async (): Promise<ReadonlyMap<string, Asset>> => {
+	/** Undefined as long as they were not built. */
+	const files = async (): Promise<ReadonlyMap<string, Asset> | undefined> => {
 		loaded ??= loadFiles(folder, needsToken);
 		try {
 			return await loaded;
 		} catch (error) {
-			// The build may come later: the next request tries again.
 			loaded = undefined;
+			if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
 			throw error;
 		}
 	};
@@ -71,10 +72,7 @@ export function dashboardRoutes(folder: URL, needsToken: boolean): AdminRoute[] 
 			path: "/",
 			public: true,
 			handler: async (request, response) => {
-				const assets = await files().catch((error: NodeJS.ErrnoException) => {
-					if (error.code !== "ENOENT") throw error;
-				});
-				const index = assets?.get(INDEX);
+				const index = (await files())?.get(INDEX);
 				if (index) send(request, response, index, "no-cache");
 				else sendError(response, "/", 503, "NOT_BUILT", "the dashboard was not built; run npm run build");
 			},
@@ -84,10 +82,7 @@ export function dashboardRoutes(folder: URL, needsToken: boolean): AdminRoute[] 
 			path: "/assets/{file}",
 			public: true,
 			handler: async (request, response) => {
-				const assets = await files().catch((error: NodeJS.ErrnoException) => {
-					if (error.code !== "ENOENT") throw error;
-				});
-				const asset = assets?.get(`assets/${request.params.file}`);
+				const asset = (await files())?.get(`assets/${request.params.file}`);
 				// Their names change with their content.
 				if (asset) send(request, response, asset, "public, max-age=31536000, immutable");
 				else sendError(response, request.path, 404, "NOT_FOUND", "there is nothing at this path");

@@ -19,15 +19,7 @@ import {
 } from "../harness/raw-backend.ts";
 import { acceptFor } from "../harness/raw-peer.ts";
 import { listen, startWsBackend } from "../harness/ws-backend.ts";
-import {
-	diagnose,
-	expectHealthy,
-	expectProblem,
-	hasHaproxy,
-	hasNginx,
-	startHaproxy,
-	startNginx,
-} from "./doctor.fixtures.ts";
+import { diagnose, expectHealthy, expectProblem, startHaproxy, startNginx } from "./doctor.fixtures.ts";
 
 /** What a script's answer is diagnosed as. */
 async function expectCause(script: Script, cause: string, args: readonly string[] = [], path = "/") {
@@ -90,7 +82,7 @@ describe("plain HTTP instead of a WebSocket", () => {
 		for (const body of words) await expectCause(refusing(400, { body }), "upgrade-stripped");
 	});
 
-	test.runIf(hasNginx)("a real nginx that strips Upgrade", async () => {
+	test("a real nginx that strips Upgrade", async () => {
 		const { port } = await startWsBackend({
 			onRequest: (_, response) => response.writeHead(426, { "Content-Type": "text/plain" }).end("Upgrade Required"),
 		});
@@ -100,7 +92,7 @@ describe("plain HTTP instead of a WebSocket", () => {
 		await expectHealthy(`ws://127.0.0.1:${port}/`);
 	});
 
-	test.runIf(hasNginx)("a real nginx that strips Upgrade before a server with pages", async () => {
+	test("a real nginx that strips Upgrade before a server with pages", async () => {
 		const { port } = await startWsBackend({ onRequest: (_, response) => response.end(html("The app")) });
 		const nginx = await startNginx(`location / { proxy_pass http://127.0.0.1:${port}; }`);
 		await expectProblem(`ws://127.0.0.1:${nginx}/`, "upgrade-stripped");
@@ -204,7 +196,7 @@ describe("refusals", () => {
 		for (const value of Object.values(headers)) if (status === 429) expect(step("answer").seen).toContain(value);
 	});
 
-	test.runIf(hasNginx)("a real nginx whose server behind is down, silent or missing", async () => {
+	test("a real nginx whose server behind is down, silent or missing", async () => {
 		const quiet = await startRawBackend(silent);
 		const nginx = await startNginx(`
 			location /down { proxy_pass http://127.0.0.1:1; }
@@ -222,7 +214,7 @@ describe("refusals", () => {
 		await expectProblem(`${at}/limit`, "rate-limited");
 	});
 
-	test.runIf(hasNginx)("plain HTTP to nginx's TLS port, by its words", async () => {
+	test("plain HTTP to nginx's TLS port, by its words", async () => {
 		const { step } = await expectCause(
 			refusing(400, {
 				headers: { Server: "nginx/1.22.1" },
@@ -233,7 +225,7 @@ describe("refusals", () => {
 		expect(step("answer").advice[0]).toContain("wss://");
 	});
 
-	test.runIf(hasHaproxy)("a real HAProxy without a server, with one that is down, and with a good one", async () => {
+	test("a real HAProxy without a server, with one that is down, and with a good one", async () => {
 		const { port } = await startWsBackend();
 		const empty = await expectProblem(`ws://127.0.0.1:${await startHaproxy("")}/`, "unavailable");
 		expect(empty.step("answer").seen).toContain("HAProxy");

@@ -4,7 +4,7 @@ import { frame, OPCODE } from "../harness/frames.ts";
 import { until } from "../harness/poll.ts";
 import { accepting, type BackendPeer, type Script, startRawBackend } from "../harness/raw-backend.ts";
 import { startWsBackend } from "../harness/ws-backend.ts";
-import { diagnose, expectHealthy, expectProblem, hasNginx, startNginx } from "./doctor.fixtures.ts";
+import { diagnose, expectHealthy, expectProblem, startNginx } from "./doctor.fixtures.ts";
 
 async function expectCause(script: Script, cause: string, args: readonly string[] = []) {
 	const backend = await startRawBackend(script);
@@ -196,25 +196,21 @@ describe("closing", () => {
 });
 
 describe("--hold", () => {
-	test.runIf(hasNginx)(
-		"a real nginx that cuts idle connections, and Pings that keep it open",
-		{ timeout: 30_000 },
-		async () => {
-			const { port } = await startWsBackend();
-			const nginx = await startNginx(`location / {
+	test("a real nginx that cuts idle connections, and Pings that keep it open", { timeout: 30_000 }, async () => {
+		const { port } = await startWsBackend();
+		const nginx = await startNginx(`location / {
 			proxy_pass http://127.0.0.1:${port}; proxy_http_version 1.1; proxy_read_timeout 2s;
 			proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;
 		}`);
-			const url = `ws://127.0.0.1:${nginx}/`;
-			const { step } = await expectProblem(url, "idle-cut", ["--hold", "5s"]);
-			expect(step("hold").seen).toMatch(/without a Close frame \(1006\) after [23]\.\d s/);
-			expect(step("hold").advice[0]).toContain("proxy_read_timeout");
-			expect(step("hold").advice.join()).toContain("--ping-every 1s");
-			expect(step("hold").ms).toBeGreaterThan(1_800);
-			const kept = await expectHealthy(url, ["--hold", "4s", "--ping-every", "500ms"]);
-			expect(kept.step("hold").seen).toMatch(/^open for 4\.0 s with [5-8] Pings/);
-		},
-	);
+		const url = `ws://127.0.0.1:${nginx}/`;
+		const { step } = await expectProblem(url, "idle-cut", ["--hold", "5s"]);
+		expect(step("hold").seen).toMatch(/without a Close frame \(1006\) after [23]\.\d s/);
+		expect(step("hold").advice[0]).toContain("proxy_read_timeout");
+		expect(step("hold").advice.join()).toContain("--ping-every 1s");
+		expect(step("hold").ms).toBeGreaterThan(1_800);
+		const kept = await expectHealthy(url, ["--hold", "4s", "--ping-every", "500ms"]);
+		expect(kept.step("hold").seen).toMatch(/^open for 4\.0 s with [5-8] Pings/);
+	});
 
 	test("a server that closes idle connections with a Close frame", async () => {
 		const script = accepting({}, async (peer) => {

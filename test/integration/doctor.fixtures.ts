@@ -95,8 +95,6 @@ export async function expectHealthy(url: string, args: readonly string[] = []): 
 
 export const NGINX = "/usr/sbin/nginx";
 export const HAPROXY = "/usr/sbin/haproxy";
-export const hasNginx = existsSync(NGINX);
-export const hasHaproxy = existsSync(HAPROXY);
 
 /** Starts a real nginx whose only server has these directives; returns its port. */
 export async function startNginx(server: string, http = ""): Promise<number> {
@@ -141,6 +139,7 @@ backend app
 }
 
 async function start(program: string, args: readonly string[], port: number): Promise<void> {
+	if (!existsSync(program)) throw new Error(`${program} is missing; install the package ${basename(program)}`);
 	const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
 	let said = "";
 	child.stderr.setEncoding("utf8").on("data", (text: string) => {

@@ -67,16 +67,6 @@ describe("clawgate import nginx", () => {
 				: [`${left}: ${describeAll({ asked, nginx, clawgate })} by ${route?.name ?? "no route"}`];
 		});
 		expect(unannounced).toEqual([]);
-		if (process.env.SHOW) {
-			const c: Record<string, number> = {};
-			for (const p of pairs)
-				for (const k of differences(fixture, stage, imported, p.nginx, p.clawgate)) c[k] = (c[k] ?? 0) + 1;
-			console.log(fixture.name, JSON.stringify(c), pairs.filter((p) => p.nginx.seen).length);
-			for (const p of pairs) {
-				const k = differences(fixture, stage, imported, p.nginx, p.clawgate);
-				if (k.some((x) => x !== "spelling" && x !== "host")) console.log(k.join(), describeAll(p), routes.get(p.agent));
-			}
-		}
 		// A comparison of refusals with refusals would show nothing.
 		expect(pairs.filter(({ nginx }) => nginx.seen).length).toBeGreaterThan(REQUESTS / 10);
 		expect(pairs.filter(({ clawgate }) => clawgate.seen).length).toBeGreaterThan(REQUESTS / 10);
@@ -156,7 +146,7 @@ async function ask(port: number, tls: boolean, asked: Asked, agent: string): Pro
 async function routesTaken(gateway: TestGateway, count: number): Promise<Map<string, string>> {
 	const lines = () =>
 		gateway.logs.filter(({ event }) => event === "ws.open" || event === "ws.reject" || event === "http.request");
-	await until(() => lines().length >= count, { what: "a log line for each request" });
+	await until(() => lines().length >= count, { timeout: 15_000, what: "a log line for each request" });
 	return new Map(lines().flatMap(({ user_agent: agent, route }) => (agent && route ? [[agent, route]] : [])));
 }
 

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { ActivityLog } from "../../src/admin/api/activity-log.ts";
 import { EventFeed } from "../../src/admin/api/event-feed.ts";
 import { EventStreams } from "../../src/admin/api/events.ts";
 import { apiRoutes } from "../../src/admin/api/index.ts";
@@ -112,6 +113,8 @@ const SAMPLES: Readonly<Record<string, (now: Running) => readonly Sample[]>> = {
 		["connections/none", {}, 404],
 	],
 	"DELETE /api/v1/connections": () => [
+		["connections", { body: { connection_ids: ["none"] } }, 200],
+		["connections", { body: { connection_ids: [] } }, 400],
 		["connections?subprotocol=a", { body: { reason: "why" } }, 200],
 		["connections", {}, 400],
 		["connections?all=true", { headers: { "content-type": "text/plain" } }, 415],
@@ -124,6 +127,11 @@ const SAMPLES: Readonly<Record<string, (now: Running) => readonly Sample[]>> = {
 	],
 	"GET /api/v1/drain": () => [["drain", {}, 200]],
 	"POST /api/v1/reload": () => [["reload", {}, 200]],
+	"GET /api/v1/activity": () => [
+		["activity", {}, 200],
+		["activity?since=1", {}, 200],
+		["activity?since=-1", {}, 400],
+	],
 	"GET /api/v1/revocations": () => [["revocations?limit=1", {}, 200]],
 	"POST /api/v1/revocations": () => [
 		["revocations", { body: { sub: "alice", until: "1h" } }, 201],
@@ -146,6 +154,7 @@ describe("docs/openapi.json", () => {
 		const routes = apiRoutes({
 			gateway: nothing,
 			counter: new RouteCounter(),
+			activity: new ActivityLog(() => 0),
 			streams: new EventStreams(new EventFeed(() => 0)),
 			reload: () => Promise.reject(new Error("not asked")),
 			redact: (value) => value,
