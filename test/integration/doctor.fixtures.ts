@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { basename } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { doctor } from "../../src/cli/doctor.ts";
 import { temporaryFiles } from "../harness/certs.ts";
