@@ -21,6 +21,7 @@ import { Reloader, type ReloadResult, type ReloadTrigger } from "./reload.ts";
 import { Listeners } from "./server/listeners.ts";
 import { LogSink } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
+import { OpenTelemetryTracing } from "./telemetry/tracing.ts";
 import { TimerWheel } from "./tunnel/wheel.ts";
 import { withDiscovered } from "./upstreams/discovery/merge.ts";
 import { Monitor } from "./upstreams/monitor.ts";
@@ -72,7 +73,9 @@ export async function startGateway({ config, source, write }: GatewayOptions): P
 	const clock = () => performance.now();
 	const random = Math.random;
 	const events = new GatewayEvents();
-	const log = new LogSink({ level: config.log.level, format: config.log.format, ...(write && { write }) });
+	const tracing = new OpenTelemetryTracing();
+	events.add(tracing);
+	const log = new LogSink({ ...config.log, ...(write && { write }) });
 	events.add(log);
 	const states = new UpstreamStates(clock, (level, event, fields) => events.notice(level, event, fields));
 	const wheel = new TimerWheel(clock);
@@ -113,6 +116,7 @@ export async function startGateway({ config, source, write }: GatewayOptions): P
 		handshakes: new Set(),
 		drains: new Drains(events, random),
 		events,
+		tracing,
 		wheel,
 		policies,
 		forwarders: new Forwarders(),

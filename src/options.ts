@@ -75,7 +75,7 @@ export const percent = z
 	})
 	.meta({ description: "a percentage: 50%" });
 
-/** One address (`10.0.0.1`) or range (`10.0.0.0/8`, `fd00::/8`); the value stays text, {@link blockList} compiles it. */
+/** One address (`10.0.0.1`) or range (`10.0.0.0/8`, `fd00::/8`); the value stays text, {@link AddressRanges} compiles it. */
 export const cidr = z
 	.string()
 	.refine(isCidr, { error: "expected an address or a range such as 10.0.0.0/8 or ::1" })
@@ -97,21 +97,31 @@ function isCidr(text: string): boolean {
 	return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
 }
 
-/** Compiles checked {@link cidr} values to a `net.BlockList`. */
-export function blockList(ranges: readonly string[]): BlockList {
-	const list = new BlockList();
-	for (const range of ranges) {
-		const [address, bits] = range.split("/") as [string, string?];
-		const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-		if (bits === undefined) list.addAddress(address, family);
-		else list.addSubnet(address, Number(bits), family);
-	}
-	return list;
-}
+/** Addresses and ranges, compiled. */
+export class AddressRanges {
+	// One list for both families would let `::/0` hold every IPv4 address: Node compares those as ::ffff:a.b.c.d.
+	readonly #ipv4 = new BlockList();
+	readonly #ipv6 = new BlockList();
 
-/** Whether `ip` (as {@link normaliseIp} gives it) is in the list. */
-export function listHas(list: BlockList, ip: string): boolean {
-	return list.check(ip, isIP(ip) === 6 ? "ipv6" : "ipv4");
+	/** @param ranges checked {@link cidr} values */
+	constructor(ranges: readonly string[]) {
+		for (const range of ranges) {
+			const [address, bits] = range.split("/") as [string, string?];
+			const [list, family] = isIP(address) === 6 ? ([this.#ipv6, "ipv6"] as const) : ([this.#ipv4, "ipv4"] as const);
+			if (bits === undefined) list.addAddress(address, family);
+			else list.addSubnet(address, Number(bits), family);
+		}
+	}
+
+	/** Whether there is none. */
+	get empty(): boolean {
+		return this.#ipv4.rules.length + this.#ipv6.rules.length === 0;
+	}
+
+	/** Whether `ip`, as {@link normaliseIp} gives it, is among them. */
+	has(ip: string): boolean {
+		return isIP(ip) === 6 ? this.#ipv6.check(ip, "ipv6") : this.#ipv4.check(ip, "ipv4");
+	}
 }
 
 /** The plain form of a socket's remote address: IPv4-mapped IPv6 becomes IPv4, a zone is cut off. */

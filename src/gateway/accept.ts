@@ -33,6 +33,7 @@ export async function accept(
 	const { snapshot } = gateway;
 	const incoming = readIncoming(message, socket, listener, snapshot);
 	const connection = new Connection(gateway.connections, incoming.facts, gateway.clock());
+	gateway.tracing.begin(incoming, true);
 	const attempts: Attempt[] = [];
 	let connected: Connected | undefined;
 	gateway.handshakes.add(socket);
@@ -66,13 +67,14 @@ export async function accept(
 			preamble: preambleFor(upstream.proxyProtocol, socket, request.clientIp),
 			signal: guard.signal,
 			clock: gateway.clock,
+			trace: incoming.details.trace,
 			attempts,
 		});
 		const { lease, result } = connected;
 		incoming.facts.endpoint = lease.endpoint.id;
 		if (result.kind === "refused") {
 			guard.discard();
-			relayRefusal(socket, result, route.responseHeaders);
+			incoming.details.bodyBytes = relayRefusal(socket, result, route.responseHeaders);
 			const message = `the backend answered ${result.status}`;
 			connection.rejected(new GatewayError("BACKEND_REFUSED", message), attempts, result.status);
 			return;
@@ -93,7 +95,7 @@ export async function accept(
 		}
 		guard.discard();
 		if (guard.gone) socket.destroy();
-		else refuse(socket, failure);
+		else incoming.details.bodyBytes = refuse(socket, failure);
 		connection.rejected(failure, attempts);
 	} finally {
 		if (connected && !connection.tunnel) discard(connected);

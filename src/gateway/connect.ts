@@ -8,6 +8,7 @@ import type { Endpoint } from "../upstreams/endpoint.ts";
 import type { Upstream } from "../upstreams/upstream.ts";
 import type { Attempt } from "./events.ts";
 import type { Route } from "./snapshot.ts";
+import type { RequestTrace } from "./tracing.ts";
 
 export interface ConnectOptions {
 	readonly request: GatewayRequest;
@@ -23,6 +24,7 @@ export interface ConnectOptions {
 	readonly signal: AbortSignal;
 	/** Monotonic, ms. */
 	readonly clock: () => number;
+	readonly trace: RequestTrace | undefined;
 	/** Every attempt is added here as it ends, also when `connect` throws. */
 	readonly attempts: Attempt[];
 }
@@ -56,7 +58,9 @@ export async function connect(options: ConnectOptions): Promise<Connected> {
 async function attempt(options: ConnectOptions, endpoint: Endpoint): Promise<Connected | GatewayError> {
 	const { route, upstream, request } = options;
 	const startedAt = options.clock();
+	const trace = options.trace?.attempt(endpoint, options.attempts.length + 1);
 	let outcome = "ok";
+	let status: number | undefined = 101;
 	try {
 		const attempted = await attemptHandshake(upstream.protection, endpoint, options.signal, async (signal) =>
 			dial({
@@ -71,6 +75,7 @@ async function attempt(options: ConnectOptions, endpoint: Endpoint): Promise<Con
 					rules: route.requestHeaders,
 					checkHeaders: options.checkHeaders,
 					reserved: route.policy.reserved,
+					trace: trace?.headers,
 				}),
 				key: options.key,
 				offered: request.subprotocols,
@@ -81,9 +86,13 @@ async function attempt(options: ConnectOptions, endpoint: Endpoint): Promise<Con
 				beforeHead: upstream.pace,
 			}),
 		);
-		if (attempted.result.kind === "refused") outcome = String(attempted.result.status);
+		if (attempted.result.kind === "refused") {
+			status = attempted.result.status;
+			outcome = String(status);
+		}
 		return attempted;
 	} catch (error) {
+		status = undefined;
 		if (!(error instanceof GatewayError)) throw error;
 		outcome = error.retry ?? error.code.toLowerCase();
 		return error;
@@ -93,6 +102,7 @@ async function attempt(options: ConnectOptions, endpoint: Endpoint): Promise<Con
 			outcome,
 			ms: Math.round((options.clock() - startedAt) * 10) / 10,
 		});
+		trace?.end(outcome, status);
 	}
 }
 

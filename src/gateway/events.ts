@@ -1,6 +1,7 @@
 /** What happens in the gateway, as typed events. Logs, metrics and the admin stream are sinks of these. */
 import type { ErrorCode } from "../errors.ts";
 import type { Initiator, Side, Termination } from "../tunnel/report.ts";
+import type { RequestTrace } from "./tracing.ts";
 
 /** One dial of one endpoint. `outcome` is `ok`, a word of `retries.on`, a backend status, or `client_gone`. */
 export interface Attempt {
@@ -9,10 +10,29 @@ export interface Attempt {
 	readonly ms: number;
 }
 
+/** What some log formats and traces want to know besides the facts. */
+export interface RequestDetails {
+	readonly method: string | undefined;
+	/** The Referer header without query and credentials. */
+	readonly referer: string | undefined;
+	/** Bytes of the body that a refused client was answered with. */
+	bodyBytes: number;
+	/** The trace of the request, while it is under way. */
+	trace?: RequestTrace | undefined;
+	/** How the connection opened, where the log wants it again when it closes. */
+	opened?: OpenReport | undefined;
+}
+
+/** The key of {@link RequestDetails}: a symbol, since every named property of the facts is a field of the log. */
+export const DETAILS: unique symbol = Symbol("clawgate.details");
+
 /** Facts that every line of one connection carries. Undefined ones are left out of the line. */
 export interface ConnectionFacts {
+	/** Absent where no request could be read. */
+	readonly [DETAILS]?: RequestDetails;
 	readonly connection_id: string;
-	readonly trace_id?: string | undefined;
+	/** The client's, until a trace of our own begins. */
+	trace_id?: string | undefined;
 	readonly client_ip: string;
 	readonly peer_ip: string;
 	readonly listener: string;

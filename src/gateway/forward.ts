@@ -120,6 +120,7 @@ export function createForwarder(): Forwarder {
 					return;
 				}
 				settled = true;
+				res.off("close", onClose);
 				reject(error);
 			};
 			const onError = (error: unknown): void => {
@@ -128,6 +129,7 @@ export function createForwarder(): Forwarder {
 					fail(error);
 				} else if (repeatable && outgoing?.reusedSocket && status === 0) {
 					settled = true;
+					res.off("close", onClose);
 					resolve(STALE);
 				} else {
 					fail(backendError(address, error, repeatable));
@@ -188,6 +190,8 @@ export function createForwarder(): Forwarder {
 				exchange,
 			};
 			res.once("close", onClose);
+			// httpxy leaves listeners of its own behind with every attempt.
+			res.setMaxListeners(0);
 			proxy
 				.web(facade as unknown as IncomingMessage, res, {
 					target: targetOf(address),

@@ -7,6 +7,7 @@ import type { Drains } from "./drains.ts";
 import type { GatewayEvents } from "./events.ts";
 import type { Forwarders } from "./forwarders.ts";
 import type { Snapshot } from "./snapshot.ts";
+import type { Tracing } from "./tracing.ts";
 
 export interface Gateway {
 	/** Swapped whole by a reload; a connection reads it once. */
@@ -18,6 +19,7 @@ export interface Gateway {
 	readonly handshakes: Set<Socket>;
 	readonly drains: Drains;
 	readonly events: GatewayEvents;
+	readonly tracing: Tracing;
 	readonly wheel: TimerWheel;
 	readonly forwarders: Forwarders;
 	/** What the checks of routes keep across reloads. */

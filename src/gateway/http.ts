@@ -22,6 +22,7 @@ export async function handleHttp(
 	response.on("error", ignoreError);
 	message.on("error", ignoreError);
 	const incoming = readIncoming(message, message.socket, listener, gateway.snapshot);
+	gateway.tracing.begin(incoming, false);
 	let code: ErrorCode | undefined;
 	let bytesOut = 0;
 	try {
@@ -44,7 +45,7 @@ export async function handleHttp(
 		// Nothing was answered where nothing can be sent any more: the line tells what would have been.
 		if (response.destroyed && !response.headersSent) response.statusCode = failure.status;
 		if (code === "INTERNAL") gateway.events.notice("error", "internal.error", { message: failure.message });
-		answerError(response, failure);
+		bytesOut = answerError(response, failure);
 	}
 	gateway.events.http(incoming.facts, {
 		method: message.method ?? "",
@@ -90,7 +91,7 @@ async function forward(
 	route: Route,
 	response: ServerResponse,
 ): Promise<number> {
-	const { message, facts } = incoming;
+	const { message, facts, details } = incoming;
 	const upstream = route.upstream();
 	facts.upstream = upstream.name;
 	const candidates = upstream.candidates(request);
@@ -101,8 +102,9 @@ async function forward(
 		facts.endpoint = endpoint.id;
 		const cookie = upstream.stickyCookie(endpoint, request);
 		const judgement = upstream.protection.begin(endpoint);
+		const trace = details.trace?.attempt(endpoint, tried + 1);
 		try {
-			const { bytesOut } = await gateway.forwarders.of(upstream).forward({
+			const { bytesOut, status } = await gateway.forwarders.of(upstream).forward({
 				req: message,
 				res: response,
 				request,
@@ -115,15 +117,18 @@ async function forward(
 				rules: route.requestHeaders,
 				checkHeaders: headers,
 				reserved: route.policy.reserved,
+				trace: trace?.headers,
 				responseRules: route.responseHeaders,
 				extraResponseHeaders: cookie === undefined ? undefined : ["Set-Cookie", cookie],
 				timeouts: route.timeouts,
 				watchAnswer: upstream.watchAnswer(request, endpoint),
 				answered: (status) => judgement.settle(answerVerdict(status)),
 			});
+			trace?.end(String(status), status);
 			return bytesOut;
 		} catch (error) {
 			last = asGatewayError(error);
+			trace?.end(last.retry ?? last.code.toLowerCase(), undefined);
 			judgement.settle(errorVerdict(last));
 			// The forwarder names a retry only where the request can be sent again.
 			const again = last.retry !== undefined && route.retries.on.has(last.retry);
@@ -139,27 +144,29 @@ function whyFailed(message: IncomingMessage, response: ServerResponse, error: un
 	return response.destroyed && !response.headersSent ? new GatewayError("CLIENT_GONE") : asGatewayError(error);
 }
 
-function answerError(response: ServerResponse, error: GatewayError): void {
-	if (response.destroyed) return;
+/** Gives the bytes of the body. */
+function answerError(response: ServerResponse, error: GatewayError): number {
+	if (response.destroyed) return 0;
 	if (response.headersSent) {
 		// A part of the backend's answer is out: to end it properly would make it look whole.
 		response.destroy();
-		return;
+		return 0;
 	}
 	for (const name of response.getHeaderNames()) response.removeHeader(name);
 	if (error.answer) {
 		const { status, statusText, rawHeaders, body } = error.answer;
 		response.writeHead(status, statusText, [...rawHeaders, "Connection", "close"]);
 		response.end(body);
-		return;
+		return body.length;
 	}
 	const headers = errorHeaders(error);
 	// The request's body may not have been read: its rest must not be taken for the next request.
 	headers.Connection = error.status === 426 ? "Upgrade, close" : "close";
-	const body = errorBody(error);
-	headers["Content-Length"] = String(Buffer.byteLength(body));
+	const body = Buffer.from(errorBody(error));
+	headers["Content-Length"] = String(body.length);
 	response.writeHead(error.status, headers);
 	response.end(body);
+	return response.req.method === "HEAD" ? 0 : body.length;
 }
 
 /** Aborts when the client leaves while its request waits for a check. */

@@ -9,13 +9,11 @@ import { type ClientAddress, clientAddress } from "../protocol/client.ts";
 import { countHeader, offeredSubprotocols } from "../protocol/handshake.ts";
 import type { ClientCertificate, GatewayRequest } from "../protocol/request.ts";
 import { parseTarget, splitHost } from "../protocol/target.ts";
+import { parseTraceparent } from "../protocol/trace-context.ts";
 import { clientCertificate } from "./client-certificate.ts";
-import type { ConnectionFacts } from "./events.ts";
+import { type ConnectionFacts, DETAILS, type RequestDetails } from "./events.ts";
 import { proxied } from "./proxied.ts";
 import type { Snapshot } from "./snapshot.ts";
-
-/** W3C Trace Context §3.2: version, trace id, parent id, flags. */
-const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/;
 
 /** A request on its way in: its client is known, nothing of it is checked yet. */
 export interface Incoming {
@@ -26,6 +24,8 @@ export interface Incoming {
 	readonly client: ClientAddress;
 	readonly certificate: ClientCertificate | undefined;
 	readonly facts: ConnectionFacts;
+	/** Those of the facts. */
+	readonly details: RequestDetails;
 }
 
 /** Collects the facts; never throws, so that every request can be logged whatever it holds. */
@@ -43,22 +43,29 @@ export function readIncoming(message: IncomingMessage, socket: Socket, listener:
 		tlsSocket !== undefined,
 		told?.destinationPort ?? socket.localPort ?? 0,
 	);
-	const target = message.url ?? "";
-	const query = target.search(/[?#]/);
+	const details: RequestDetails = {
+		method: message.method,
+		referer: bareUrl(headers.referer),
+		bodyBytes: 0,
+		trace: undefined,
+		opened: undefined,
+	};
 	return {
 		message,
 		listener,
 		peerIp,
 		client,
 		certificate,
+		details,
 		facts: {
+			[DETAILS]: details,
 			connection_id: randomUUID(),
-			trace_id: traceId(headers.traceparent),
+			trace_id: parseTraceparent(headers.traceparent)?.traceId,
 			client_ip: client.clientIp,
 			peer_ip: tcpPeerIp,
 			listener,
 			host: headers.host,
-			path: query < 0 ? target : target.slice(0, query),
+			path: withoutQuery(message.url ?? ""),
 			origin: headers.origin,
 			user_agent: headers["user-agent"],
 			http_version: message.httpVersion,
@@ -117,6 +124,12 @@ export function readRequest(
 	};
 }
 
-function traceId(traceparent: string | string[] | undefined): string | undefined {
-	return typeof traceparent === "string" ? TRACEPARENT.exec(traceparent)?.[1] : undefined;
+function withoutQuery(target: string): string {
+	const query = target.search(/[?#]/);
+	return query < 0 ? target : target.slice(0, query);
+}
+
+/** A URL of a header without what may be secret in it. */
+function bareUrl(url: string | undefined): string | undefined {
+	return url === undefined ? undefined : withoutQuery(url).replace(/^([^:/]*:)?\/\/[^/]*@/, "$1//");
 }

@@ -21,32 +21,31 @@ export function errorHeaders(error: GatewayError): Record<string, string> {
 	return { ...headers, ...error.headers };
 }
 
-/** Writes an error's answer to a raw socket and closes it. */
-export function refuse(socket: Socket, error: GatewayError): void {
+/** Writes an error's answer to a raw socket and closes it. Gives the bytes of the body. */
+export function refuse(socket: Socket, error: GatewayError): number {
 	if (error.answer) {
 		const { status, statusText, rawHeaders, body } = error.answer;
-		send(socket, status, statusText, rawHeaders, body);
-		return;
+		return send(socket, status, statusText, rawHeaders, body);
 	}
 	const body = Buffer.from(errorBody(error));
 	const headers = [...Object.entries(errorHeaders(error)).flat(), "Content-Length", String(body.length)];
-	send(socket, error.status, STATUS_CODES[error.status] ?? "Error", headers, body);
+	return send(socket, error.status, STATUS_CODES[error.status] ?? "Error", headers, body);
 }
 
 /**
  * Passes on a backend's refusal (RFC 9110 §7.6). Its headers are the end-to-end ones with a Content-Length that fits the
- * body, as the dial gives them.
+ * body, as the dial gives them. Gives the bytes of the body.
  */
 export function relayRefusal(
 	socket: Socket,
 	{ status, statusText, rawHeaders, body }: Pick<Refused, "status" | "statusText" | "rawHeaders" | "body">,
 	rules: HeaderRules | undefined,
-): void {
-	send(socket, status, statusText, applyHeaderRules(rawHeaders, rules), body);
+): number {
+	return send(socket, status, statusText, applyHeaderRules(rawHeaders, rules), body);
 }
 
-function send(socket: Socket, status: number, reason: string, headers: readonly string[], body: Buffer): void {
-	if (socket.destroyed) return;
+function send(socket: Socket, status: number, reason: string, headers: readonly string[], body: Buffer): number {
+	if (socket.destroyed) return 0;
 	let head = `HTTP/1.1 ${status} ${reason}\r\n`;
 	for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
 	// A 426 names the protocol in Upgrade, which Connection has to nominate (RFC 9110 §7.8).
@@ -58,4 +57,5 @@ function send(socket: Socket, status: number, reason: string, headers: readonly 
 	const timer = setTimeout(() => socket.destroy(), LINGER_MS);
 	socket.once("close", () => clearTimeout(timer));
 	socket.resume();
+	return body.length;
 }

@@ -1,7 +1,6 @@
 /** A snapshot: everything compiled from one configuration. It is swapped whole; `UpstreamStates` lives on across it. */
-import type { BlockList } from "node:net";
 import type { DrainConfig, GatewayConfig, RouteConfig } from "../config/schema.ts";
-import { blockList } from "../options.ts";
+import { AddressRanges } from "../options.ts";
 import { compilePolicy, type Policy } from "../policy/index.ts";
 import type { PolicyStates } from "../policy/states.ts";
 import { compileHeaderRules, type HeaderRules } from "../protocol/headers.ts";
@@ -41,7 +40,7 @@ export interface Snapshot {
 	readonly routes: readonly Route[];
 	readonly upstreams: ReadonlyMap<string, Upstream>;
 	/** Whose X-Forwarded-* is believed. */
-	readonly trustedProxies: BlockList;
+	readonly trustedProxies: AddressRanges;
 }
 
 /** What a snapshot is given from outside. */
@@ -83,7 +82,7 @@ export function compileSnapshot(config: GatewayConfig, deps: SnapshotDeps): Snap
 		table: RouteTable.build(
 			config.routes.map((route, index) => ({ match: route.match, target: routes[index] as Route })),
 		),
-		trustedProxies: blockList(config.trusted_proxies),
+		trustedProxies: new AddressRanges(config.trusted_proxies),
 	};
 }
 

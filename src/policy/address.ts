@@ -1,7 +1,7 @@
 /** `allow` and `deny`: which client addresses may connect. */
 import { z } from "zod";
 import { GatewayError } from "../errors.ts";
-import { blockList, cidr, listHas } from "../options.ts";
+import { AddressRanges, cidr } from "../options.ts";
 import type { Check } from "./check.ts";
 
 const ranges = z.union([z.array(cidr).min(1), cidr.transform((range) => [range])]);
@@ -23,14 +23,14 @@ export interface AddressConfig {
 /** Undefined when everybody may connect. `deny` wins. A client without an address (unix socket) is in no range. */
 export function addressCheck({ allow, deny }: AddressConfig): Check | undefined {
 	if (allow === undefined && deny === undefined) return undefined;
-	const allowed = allow && blockList(allow);
-	const denied = deny && blockList(deny);
+	const allowed = allow && new AddressRanges(allow);
+	const denied = deny && new AddressRanges(deny);
 	return {
 		name: "address",
 		check({ request: { clientIp } }) {
 			const known = clientIp !== "";
-			if (denied && known && listHas(denied, clientIp)) throw refusal("deny");
-			if (allowed && !(known && listHas(allowed, clientIp))) throw refusal("allow");
+			if (denied && known && denied.has(clientIp)) throw refusal("deny");
+			if (allowed && !(known && allowed.has(clientIp))) throw refusal("allow");
 			return undefined;
 		},
 	};

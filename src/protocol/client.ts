@@ -1,6 +1,6 @@
 /** Who the client is when trusted proxies stand in front: X-Forwarded-* or Forwarded (RFC 7239), never a stranger's word. */
-import { type BlockList, isIP } from "node:net";
-import { listHas, normaliseIp } from "../options.ts";
+import { isIP } from "node:net";
+import { type AddressRanges, normaliseIp } from "../options.ts";
 import type { GatewayRequest } from "./request.ts";
 
 /** The client as the gateway believes it to be; see the fields of the same names in {@link GatewayRequest}. */
@@ -37,11 +37,11 @@ const MAX_HOPS = 64;
 export function clientAddress(
 	peerIp: string,
 	headers: GatewayRequest["headers"],
-	trusted: BlockList | undefined,
+	trusted: AddressRanges | undefined,
 	secure: boolean,
 	port: number,
 ): ClientAddress {
-	if (trusted === undefined || !(peerIp === "" ? trusted.rules.length > 0 : listHas(trusted, peerIp))) {
+	if (trusted === undefined || !(peerIp === "" ? !trusted.empty : trusted.has(peerIp))) {
 		return { clientIp: peerIp, secure, port, trustedPeer: false };
 	}
 	const hops = forwardedFor(headers) ?? forwarded(headers);
@@ -54,7 +54,7 @@ export function clientAddress(
 		if (ip === undefined) break;
 		clientIp = ip;
 		place = i;
-		if (!listHas(trusted, ip)) break;
+		if (!trusted.has(ip)) break;
 	}
 	const proto = hops[Math.min(place, hops.length - 1)]?.proto;
 	return { clientIp, trustedPeer: true, ...scheme(headers, place, hops.length, secure, port, proto) };

@@ -12,6 +12,7 @@ export {
 	type HeaderRulesConfig,
 	headerRulesOptions,
 	headerText,
+	isWireValue,
 } from "./header-rules.ts";
 
 /** Headers of one connection, not of the message (RFC 9110 §7.6.1). */
@@ -62,6 +63,14 @@ function nominatedHeaders(raw: readonly string[]): Set<string> | undefined {
 	return names;
 }
 
+/** Headers that carry a trace on (`traceparent` and the like). */
+export interface TraceHeaders {
+	/** Lower-case names of all of them: a client's are not passed on. */
+	readonly names: ReadonlySet<string>;
+	/** What the backend gets instead, as a raw list. */
+	readonly list: readonly string[];
+}
+
 /** What a request to a backend is made of. */
 export interface BackendRequest {
 	readonly request: GatewayRequest;
@@ -73,6 +82,8 @@ export interface BackendRequest {
 	readonly forwarded?: boolean | undefined;
 	/** Headers that checks of the route add, as a raw list of wire values; they replace the client's. */
 	readonly checkHeaders?: readonly string[] | undefined;
+	/** Of the gateway's own trace; without one the client's headers are passed on as they are. */
+	readonly trace?: TraceHeaders | undefined;
 	/** Lower-case names that only checks of the route may set: a client's are removed even when no check sets them. */
 	readonly reserved?: ReadonlySet<string> | undefined;
 }
@@ -92,7 +103,7 @@ export interface BackendHandshake extends BackendRequest {
  * @throws GatewayError INTERNAL when a check's header cannot stand in a head
  */
 export function backendHeaders(options: BackendRequest): readonly string[] {
-	const { request, checkHeaders, reserved } = options;
+	const { request, checkHeaders, reserved, trace } = options;
 	const raw = request.rawHeaders;
 	const nominated = nominatedHeaders(raw);
 	const replaced = checkHeaders === undefined ? undefined : namesOf(checkHeaders);
@@ -104,6 +115,7 @@ export function backendHeaders(options: BackendRequest): readonly string[] {
 		// CGI-like servers read X_User and X-User as one name.
 		if (lower.includes("_")) lower = lower.replaceAll("_", "-");
 		if (isForwardingHeader(lower, request.trustedPeer) || reserved?.has(lower) || replaced?.has(lower)) continue;
+		if (trace?.names.has(lower)) continue;
 		list.push(name, raw[i + 1] as string);
 	}
 	if (checkHeaders !== undefined) {
@@ -117,6 +129,7 @@ export function backendHeaders(options: BackendRequest): readonly string[] {
 			list.push(checkHeaders[i] as string, value);
 		}
 	}
+	if (trace !== undefined) list.push(...trace.list);
 	list.push(...forwardedHeaders(request, options.connectionId, options.forwarded));
 	return applyHeaderRules(list, options.rules);
 }

@@ -11,7 +11,7 @@ import { accept } from "../gateway/accept.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { handleHttp } from "../gateway/http.ts";
 import { refuseDropped, refuseUnread } from "../gateway/unread.ts";
-import { blockList } from "../options.ts";
+import { AddressRanges } from "../options.ts";
 import { wantsWebSocket } from "../protocol/handshake.ts";
 import { listen } from "../protocol/listen.ts";
 import { putBack } from "./other-upgrade.ts";
@@ -118,7 +118,7 @@ export class Listener {
 		const server = this.#server;
 		const { timeouts, max_header_size, max_connections, tls, proxy_protocol, address } = this.#config;
 		this.#proxyHeaderSettings = {
-			trusted: proxy_protocol && blockList(proxy_protocol.trusted),
+			trusted: proxy_protocol && new AddressRanges(proxy_protocol.trusted),
 			unix: address.path !== undefined,
 			timeout: timeouts.request_headers,
 		};

@@ -4,15 +4,15 @@
  * A trusted peer has to send one. Anybody else's connection is taken as it is: there a header is just bytes that are
  * neither HTTP nor TLS, so that nobody can choose the address that is logged and limited.
  */
-import type { BlockList, Server, Socket } from "node:net";
+import type { Server, Socket } from "node:net";
 import { GatewayError } from "../errors.ts";
 import { setProxied } from "../gateway/proxied.ts";
-import { listHas, normaliseIp } from "../options.ts";
+import { type AddressRanges, normaliseIp } from "../options.ts";
 import { type ProxiedAddress, parseProxyHeader } from "../protocol/proxy-protocol.ts";
 
 export interface ProxyHeaderSettings {
 	/** Whose connections begin with a header; undefined = nobody's. */
-	readonly trusted: BlockList | undefined;
+	readonly trusted: AddressRanges | undefined;
 	/** The listener is a unix socket: who can open it is trusted. */
 	readonly unix: boolean;
 	/** For the header to arrive, ms. */
@@ -72,7 +72,7 @@ export class ProxyHeaders {
 		const peer = normaliseIp(socket.remoteAddress ?? "");
 		// Gone already: without its address nobody can say what it may do.
 		if (peer === "" && !unix) socket.destroy();
-		else if (unix || listHas(trusted, peer)) this.#read(socket, timeout, handOver);
+		else if (unix || trusted.has(peer)) this.#read(socket, timeout, handOver);
 		else handOver();
 	}
 

@@ -3,7 +3,7 @@ import type { Attempt, CloseReport, ConnectionFacts, HttpReport, OpenReport, Rej
 import type { LogFields } from "./formats/format.ts";
 
 const MAX_TEXT = 512;
-const MAX_USER_AGENT = 256;
+export const MAX_USER_AGENT = 256;
 
 export function factFields(facts: ConnectionFacts): Record<string, unknown> {
 	return {
@@ -88,7 +88,7 @@ function rounded(milliseconds: number): number {
 }
 
 /** At most `max` characters; a longer text ends with an ellipsis, and never with half a surrogate pair. */
-function bounded(text: string | undefined, max = MAX_TEXT): string | undefined {
+export function bounded(text: string | undefined, max = MAX_TEXT): string | undefined {
 	if (text === undefined || text.length <= max) return text;
 	const end = (text.codePointAt(max - 2) ?? 0) > 0xffff ? max - 2 : max - 1;
 	return `${text.slice(0, end)}…`;

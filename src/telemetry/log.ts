@@ -1,25 +1,26 @@
 /** The log as a sink of the gateway's events: which line at which level. */
 import { isatty } from "node:tty";
 import { ERRORS } from "../errors.ts";
-import type {
-	CloseReport,
-	ConnectionFacts,
-	EventSink,
-	HttpReport,
-	LogLevel,
-	OpenReport,
-	RejectReport,
+import {
+	type CloseReport,
+	type ConnectionFacts,
+	DETAILS,
+	type EventSink,
+	type HttpReport,
+	type LogLevel,
+	type OpenReport,
+	type RejectReport,
+	type RequestDetails,
 } from "../gateway/events.ts";
 import type { LogFields, LogFormatter } from "./formats/format.ts";
-import { LOG_FORMATS, type LogFormat } from "./formats/index.ts";
+import { createFormatter, type FormatSettings } from "./formats/index.ts";
 import { LineWriter, nonBlockingStdout } from "./line-writer.ts";
 import { closeFields, httpFields, noticeFields, openFields, rejectFields } from "./log-fields.ts";
 
 /** What the operator chooses. */
-export interface LogSettings {
+export interface LogSettings extends FormatSettings {
 	/** Lines below it are not written. */
 	readonly level: LogLevel;
-	readonly format: LogFormat;
 }
 
 export interface LogOptions extends LogSettings {
@@ -41,6 +42,8 @@ export class LogSink implements EventSink {
 	readonly #colour: boolean;
 	#threshold: number;
 	#format: LogFormatter;
+	/** A template may tell at the close how the connection opened. */
+	#keepsOpenings: boolean;
 
 	constructor(options: LogOptions) {
 		this.#now = options.now ?? Date.now;
@@ -57,13 +60,15 @@ export class LogSink implements EventSink {
 		}
 		this.#colour = options.colour ?? (!options.write && isatty(1) && !process.env.NO_COLOR);
 		this.#threshold = SEVERITY[options.level];
-		this.#format = LOG_FORMATS[options.format]({ colour: this.#colour });
+		this.#format = createFormatter(options, { colour: this.#colour });
+		this.#keepsOpenings = options.template !== undefined;
 	}
 
 	/** Takes over new settings, after a reload. */
 	configure(settings: LogSettings): void {
 		this.#threshold = SEVERITY[settings.level];
-		this.#format = LOG_FORMATS[settings.format]({ colour: this.#colour });
+		this.#format = createFormatter(settings, { colour: this.#colour });
+		this.#keepsOpenings = settings.template !== undefined;
 	}
 
 	/** Resolves when every line so far is written, or after two seconds when nobody takes them. */
@@ -77,21 +82,23 @@ export class LogSink implements EventSink {
 	}
 
 	open(facts: ConnectionFacts, report: OpenReport): void {
-		if (this.#wants("info")) this.#line("info", "ws.open", openFields(facts, report));
+		const details = facts[DETAILS];
+		if (details && this.#keepsOpenings) details.opened = report;
+		if (this.#wants("info")) this.#line("info", "ws.open", openFields(facts, report), details);
 	}
 
 	close(facts: ConnectionFacts, report: CloseReport): void {
-		if (this.#wants("info")) this.#line("info", "ws.close", closeFields(facts, report));
+		if (this.#wants("info")) this.#line("info", "ws.close", closeFields(facts, report), facts[DETAILS]);
 	}
 
 	/** A client's mistake is news, a backend's or the gateway's failure is a warning. */
 	reject(facts: ConnectionFacts, report: RejectReport): void {
 		const level = ERRORS[report.code].side === "client" ? "info" : "warn";
-		if (this.#wants(level)) this.#line(level, "ws.reject", rejectFields(facts, report));
+		if (this.#wants(level)) this.#line(level, "ws.reject", rejectFields(facts, report), facts[DETAILS]);
 	}
 
 	http(facts: ConnectionFacts, report: HttpReport): void {
-		if (this.#wants("info")) this.#line("info", "http.request", httpFields(facts, report));
+		if (this.#wants("info")) this.#line("info", "http.request", httpFields(facts, report), facts[DETAILS]);
 	}
 
 	notice(level: LogLevel, event: string, fields: LogFields): void {
@@ -102,8 +109,9 @@ export class LogSink implements EventSink {
 		return SEVERITY[level] >= this.#threshold;
 	}
 
-	#line(level: LogLevel, name: string, fields: LogFields): void {
-		this.#write(this.#format({ time: this.#now(), level, name }, fields));
+	#line(level: LogLevel, name: string, fields: LogFields, details?: RequestDetails): void {
+		const line = this.#format({ time: this.#now(), level, name }, fields, details);
+		if (line !== undefined) this.#write(line);
 	}
 }
 

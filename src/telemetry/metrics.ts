@@ -20,6 +20,9 @@ const CONNECTION_SECONDS = [1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14_400, 28
 const HANDSHAKE_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const PING_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** Gauges of prom-client that are named like counters; the ones without `_total` say the same by type. */
+const MISNAMED = ["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"];
+
 /** `config.reload` and `config.rejected` notices as values of the label `result`. */
 const RELOAD_RESULTS: ReadonlyMap<string, string> = new Map([
 	["config.reload", "success"],
@@ -91,6 +94,12 @@ export class Metrics implements EventSink {
 		registers: [this.registry],
 		aggregator: "min",
 	});
+	readonly #lastReloadGood = new Gauge({
+		name: `${PREFIX}config_last_reload_successful`,
+		help: "Whether the configuration that was read last is the running one (1), or was rejected (0).",
+		registers: [this.registry],
+		aggregator: "min",
+	});
 
 	constructor(options: MetricsOptions) {
 		this.#now = options.now ?? Date.now;
@@ -98,8 +107,11 @@ export class Metrics implements EventSink {
 		// A rate() over a counter that appears with its first event misses that event.
 		for (const result of RELOAD_RESULTS.values()) this.#reloads.inc({ result }, 0);
 		this.#lastReload.set(this.#now() / 1000);
+		this.#lastReloadGood.set(1);
+		if (!(options.nodeMetrics ?? true)) return;
 		// What prom-client starts for this (a delay sampler, a GC observer) is unreferenced: it keeps no process alive.
-		if (options.nodeMetrics ?? true) collectDefaultMetrics({ register: this.registry });
+		collectDefaultMetrics({ register: this.registry });
+		for (const name of MISNAMED) this.registry.removeSingleMetric(name);
 	}
 
 	/** Value for Content-Type of what {@link render} gives. */
@@ -145,9 +157,12 @@ export class Metrics implements EventSink {
 	}
 
 	notice(_level: LogLevel, event: string): void {
+		// The file is the running configuration again after somebody took a mistake back.
+		if (event === "config.unchanged") this.#lastReloadGood.set(1);
 		const result = RELOAD_RESULTS.get(event);
 		if (result === undefined) return;
 		this.#reloads.inc({ result });
+		this.#lastReloadGood.set(result === "success" ? 1 : 0);
 		if (result === "success") this.#lastReload.set(this.#now() / 1000);
 	}
 

@@ -1,49 +1,27 @@
-import { describe, expect, test } from "vitest";
-import { startTestGateway } from "../harness/gateway.ts";
-import { until } from "../harness/poll.ts";
-import { accepting, type BackendPeer, startRawBackend } from "../harness/raw-backend.ts";
-import { openRaw } from "../harness/raw-client.ts";
-import type { RawPeer } from "../harness/raw-peer.ts";
-import { frameSequence, hostileEnding, randomChunks, seeded } from "../harness/sequences.ts";
+/** What one end sends, the other one gets: the same as without a gateway between them. */
+import { expect, test, vi } from "vitest";
+import { Leg } from "../../src/tunnel/leg.ts";
+import { compareStreams } from "./frame-streams.ts";
 
-const CONNECTIONS = 50;
-const SEQUENCES = 100;
+test("10 000 random valid and invalid sequences each way, cut at random bytes, arrive as they do directly", async () => {
+	const { sequences, bytes } = await compareStreams({ connections: 100, sequences: 100 });
+	expect(sequences).toBe(10_000);
+	expect(bytes).toBeGreaterThan(10_000_000);
+}, 90_000);
 
-async function send(peer: RawPeer, bytes: Buffer, random: () => number): Promise<void> {
-	for (const chunk of randomChunks(bytes, random)) {
-		if (!peer.socket.write(chunk)) await new Promise((resolve) => peer.socket.once("drain", resolve));
-		// Gives the kernel a chance to send the pieces as they are cut.
-		if (random() < 0.05) await new Promise((resolve) => setImmediate(resolve));
-	}
-}
+test("the same over TLS", async () => {
+	await compareStreams({ connections: 10, sequences: 100, tls: true, seed: 1_000 });
+}, 60_000);
 
-function stream(random: () => number, mask: boolean): Buffer {
-	const parts = Array.from({ length: SEQUENCES }, () => frameSequence(random, mask));
-	if (random() < 0.3) parts.push(hostileEnding(random, mask));
-	return Buffer.concat(parts);
-}
-
-describe("frame streams through the gateway", () => {
-	test("5 000 random valid and invalid sequences each way, cut at random bytes, arrive byte for byte", async () => {
-		const backend = await startRawBackend(accepting());
-		const gateway = await startTestGateway(`
-			listeners: [{ address: "127.0.0.1:0" }]
-			upstreams: { b: { endpoints: ["${backend.url}"] } }
-			routes: [{ match: { path_prefix: / }, upstream: b, timeouts: { close: 500ms } }]
-		`);
-		for (let seed = 1; seed <= CONNECTIONS; seed++) {
-			const random = seeded(seed);
-			const client = await openRaw(gateway.port);
-			const peer: BackendPeer = await backend.connection(seed - 1);
-			const up = stream(random, true);
-			const down = stream(random, false);
-			await Promise.all([send(client, up, random), send(peer, down, random)]);
-			await until(() => peer.after.length >= up.length, { what: `seed ${seed}: all bytes at the backend` });
-			await until(() => client.unread.length >= down.length, { what: `seed ${seed}: all bytes at the client` });
-			expect(peer.after.equals(up), `seed ${seed}, to the backend`).toBe(true);
-			expect(client.unread.equals(down), `seed ${seed}, to the client`).toBe(true);
-			client.reset();
-		}
-		await gateway.expectQuiet();
-	}, 60_000);
-});
+test("the same while the gateway looks at the frames one by one, as it does when a Ping of its own is open", async () => {
+	const { start } = Leg.prototype;
+	const spied = vi.spyOn(Leg.prototype, "start").mockImplementation(function (this: Leg, early) {
+		this.pingsOpen = 1;
+		this.watchFrames();
+		start.call(this, early);
+		expect(this.guard).not.toBeNull();
+	});
+	await compareStreams({ connections: 30, sequences: 100, seed: 2_000 });
+	expect(spied).toHaveBeenCalledTimes(60);
+	spied.mockRestore();
+}, 60_000);

@@ -9,6 +9,14 @@ export interface Bins {
 	readonly count: number;
 }
 
+/** One value for each bin. */
+export interface Series {
+	readonly label: string;
+	readonly values: readonly number[];
+	/** Of the stylesheet: `series-…`; sets colour and dash or pattern. */
+	readonly look: string;
+}
+
 /**
  * Whole bins that end before `now`: the interval that still grows is left out, its rate would always look too low.
  *

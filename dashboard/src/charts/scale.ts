@@ -18,7 +18,8 @@ export function axisFor(highest: number, whole: boolean, maxTicks = 4): Axis {
 	const magnitude = 10 ** Math.floor(Math.log10(wanted));
 	const step = Math.max(
 		least,
-		(STEPS.find((each) => each * magnitude >= wanted && (!whole || Number.isInteger(each * magnitude))) ?? 10) * magnitude,
+		(STEPS.find((each) => each * magnitude >= wanted && (!whole || Number.isInteger(each * magnitude))) ?? 10) *
+			magnitude,
 	);
 	const count = Math.ceil(Math.max(highest, least) / step - 1e-9);
 	const ticks = Array.from({ length: count + 1 }, (_, index) => Number((index * step).toPrecision(12)));
@@ -43,7 +44,11 @@ export interface Area {
 }
 
 /** Where the values of a series are drawn. */
-export function points(values: readonly number[], max: number, area: Area): { readonly x: number; readonly y: number }[] {
+export function points(
+	values: readonly number[],
+	max: number,
+	area: Area,
+): { readonly x: number; readonly y: number }[] {
 	const step = values.length > 1 ? area.width / (values.length - 1) : 0;
 	return values.map((value, index) => ({
 		x: round(area.left + index * step),

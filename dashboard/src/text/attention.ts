@@ -36,7 +36,7 @@ const ORDER: readonly Level[] = ["bad", "warn", "info"];
 export function attention(facts: Facts): Attention[] {
 	const found = [
 		...gatewayNotes(facts),
-		...facts.upstreams.flatMap(upstreamNotes),
+		...facts.upstreams.flatMap((upstream) => [...upstreamNotes(upstream)]),
 		...recentNotes(facts),
 		...drainNotes(facts.drains),
 		...certificateNotes(facts),

@@ -1,7 +1,8 @@
 /** A configuration that came as JSON, printed as the YAML that an operator knows. */
 
 /** Text that YAML would read as something else, or not as one plain word. */
-const NEEDS_QUOTES = /^$|^[\s\-?:,[\]{}#&*!|>'"%@`]|[:#]\s|\s$|:$|^(?:true|false|null|yes|no|on|off|~|[-+.\d][\w.+-]*)$/i;
+const NEEDS_QUOTES =
+	/^$|^[\s\-?:,[\]{}#&*!|>'"%@`]|[:#]\s|\s$|:$|^(?:true|false|null|yes|no|on|off|~|[-+.\d][\w.+-]*)$/i;
 
 /** Short lists of plain values stand in one line. */
 const MAX_INLINE = 80;

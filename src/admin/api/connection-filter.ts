@@ -1,7 +1,7 @@
 /** Which connections a request is about: the filters of CONFIG §6. All that are given have to fit. */
 import { z } from "zod";
 import type { Connection } from "../../gateway/connections.ts";
-import { blockList, cidr, listHas } from "../../options.ts";
+import { AddressRanges, cidr } from "../../options.ts";
 
 const name = z.string().min(1).optional();
 
@@ -12,6 +12,7 @@ export const connectionFilter = {
 	client_ip: cidr.optional().meta({ description: "The client's address, or a range such as 10.0.0.0/8." }),
 	user: name.meta({ description: "The authenticated subject." }),
 	subprotocol: name.meta({ description: "The subprotocol in use." }),
+	connection_id: name.meta({ description: "One connection; none at all when it is closed." }),
 };
 
 export type ConnectionFilter = z.output<z.ZodObject<typeof connectionFilter>>;
@@ -31,7 +32,7 @@ export function filtered(connections: Iterable<Connection>, filter: ConnectionFi
 
 /** Tells of one connection whether it fits. */
 export function compileFilter(filter: ConnectionFilter): (connection: Connection) => boolean {
-	const { route, upstream, endpoint, client_ip, user, subprotocol } = filter;
+	const { route, upstream, endpoint, client_ip, user, subprotocol, connection_id } = filter;
 	const hasAddress = client_ip === undefined ? undefined : addressTest(client_ip);
 	return ({ facts }) =>
 		(route === undefined || facts.route === route) &&
@@ -39,17 +40,18 @@ export function compileFilter(filter: ConnectionFilter): (connection: Connection
 		(endpoint === undefined || facts.endpoint === endpoint) &&
 		(user === undefined || facts.user === user) &&
 		(subprotocol === undefined || facts.subprotocol === subprotocol) &&
+		(connection_id === undefined || facts.connection_id === connection_id) &&
 		(hasAddress === undefined || hasAddress(facts.client_ip));
 }
 
 /** Comparing addresses is dear and clients come back: each address is compared once. */
 function addressTest(range: string): (ip: string) => boolean {
-	const list = blockList([range]);
+	const list = new AddressRanges([range]);
 	const known = new Map<string, boolean>();
 	return (ip) => {
 		let inside = known.get(ip);
 		if (inside === undefined) {
-			inside = ip !== "" && listHas(list, ip);
+			inside = ip !== "" && list.has(ip);
 			known.set(ip, inside);
 		}
 		return inside;

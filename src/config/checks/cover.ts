@@ -1,5 +1,5 @@
 /** Whether one `match` takes everything that another could. In doubt it does not: a false warning is worse than none. */
-import { blockList, cidr, listHas } from "../../options.ts";
+import { AddressRanges, cidr } from "../../options.ts";
 import { plainPath, plainPrefix, startsWithSegments } from "../../routing/paths.ts";
 import { isMap, type RawMap } from "../values-at.ts";
 
@@ -60,7 +60,7 @@ function rangeCovers(earlier: string, later: string): boolean {
 	const [, earlierBits] = earlier.split("/") as [string, string?];
 	if (address.includes(":") !== earlier.includes(":")) return false;
 	const all = address.includes(":") ? 128 : 32;
-	return Number(earlierBits ?? all) <= Number(bits ?? all) && listHas(blockList([earlier]), address);
+	return Number(earlierBits ?? all) <= Number(bits ?? all) && new AddressRanges([earlier]).has(address);
 }
 
 /** Every header or parameter that the earlier route asks for, the later one asks for at least as strictly. */

@@ -1,5 +1,5 @@
 /** What a log format is: a pure function from one event to one line. */
-import type { LogLevel } from "../../gateway/events.ts";
+import type { LogLevel, RequestDetails } from "../../gateway/events.ts";
 
 /** What every line has, whatever its fields. */
 export interface LogEvent {
@@ -13,5 +13,12 @@ export interface LogEvent {
 /** Fields by their name in the log; undefined ones do not exist. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** Gives the line without its line break. It must not contain one either, nor anything a terminal would obey. */
-export type LogFormatter = (event: LogEvent, fields: LogFields) => string;
+/**
+ * Gives the line without its line break, or undefined for an event that has none. The line must not contain a break
+ * either, nor anything a terminal would obey.
+ */
+export type LogFormatter = (
+	event: LogEvent,
+	fields: LogFields,
+	details: RequestDetails | undefined,
+) => string | undefined;

@@ -102,7 +102,7 @@ function levelWord({ level }: LogEvent, colour: boolean): string {
 }
 
 /** A value as one word: escaped, and in quotes when it would otherwise not be one. */
-function word(value: unknown): string {
+export function word(value: unknown): string {
 	const escaped = escapeControls(asText(value).replaceAll("\\", "\\\\"));
 	return escaped === "" || /[\s"=]/.test(escaped) ? `"${escaped.replaceAll('"', '\\"')}"` : escaped;
 }
@@ -117,7 +117,7 @@ function asText(value: unknown): string {
 	}
 }
 
-function attempts(value: unknown): string {
+export function attempts(value: unknown): string {
 	if (!Array.isArray(value) || value.length === 0) return "none";
 	return (value as Attempt[]).map((each) => `${word(each.endpoint)}:${word(each.outcome)}:${each.ms}ms`).join(",");
 }

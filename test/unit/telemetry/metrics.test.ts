@@ -107,6 +107,7 @@ describe("event metrics", () => {
 			'clawgate_config_reloads_total{result="success"} 0',
 			'clawgate_config_reloads_total{result="rejected"} 0',
 			"clawgate_config_last_reload_success_timestamp_seconds 5",
+			"clawgate_config_last_reload_successful 1",
 		]);
 		now = 7000;
 		metrics.notice("info", "config.reload");
@@ -117,7 +118,11 @@ describe("event metrics", () => {
 			'clawgate_config_reloads_total{result="success"} 1',
 			'clawgate_config_reloads_total{result="rejected"} 1',
 			"clawgate_config_last_reload_success_timestamp_seconds 7",
+			"clawgate_config_last_reload_successful 0",
 		]);
+		// The mistake was taken back: the file is what runs.
+		metrics.notice("debug", "config.unchanged");
+		expect(await reloads()).toContain("clawgate_config_last_reload_successful 1");
 	});
 });
 
@@ -206,6 +211,7 @@ describe("the registry", () => {
 				"clawgate_bytes_total counter",
 				"clawgate_circuit_breaker_state gauge",
 				"clawgate_config_last_reload_success_timestamp_seconds gauge",
+				"clawgate_config_last_reload_successful gauge",
 				"clawgate_config_reloads_total counter",
 				"clawgate_connection_duration_seconds histogram",
 				"clawgate_connections_active gauge",

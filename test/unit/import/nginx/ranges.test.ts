@@ -1,15 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type AccessRule, accessLists } from "../../../../src/import/nginx/ranges.ts";
-import { blockList, cidr, listHas } from "../../../../src/options.ts";
+import { AddressRanges, cidr } from "../../../../src/options.ts";
 
 const allow = (range: string): AccessRule => ({ allow: true, range });
 const deny = (range: string): AccessRule => ({ allow: false, range });
 
 function letsIn({ allow: yes, deny: no }: { allow?: string[]; deny?: string[] }, address: string): boolean {
 	for (const range of [...(yes ?? []), ...(no ?? [])]) expect(cidr.safeParse(range).success, range).toBe(true);
-	if (no && listHas(blockList(no), address)) return false;
-	return yes === undefined || listHas(blockList(yes), address);
+	if (no && new AddressRanges(no).has(address)) return false;
+	return yes === undefined || new AddressRanges(yes).has(address);
 }
 
 describe("allow and deny", () => {
@@ -52,7 +52,7 @@ describe("allow and deny", () => {
 			fc.property(fc.array(rule, { maxLength: 6 }), address, (rules, client) => {
 				const first = rules.find(
 					({ range }) =>
-						range === "all" || (range.includes(":") === client.includes(":") && listHas(blockList([range]), client)),
+						range === "all" || (range.includes(":") === client.includes(":") && new AddressRanges([range]).has(client)),
 				);
 				expect(letsIn(accessLists(rules), client)).toBe(first?.allow ?? true);
 			}),

@@ -1,0 +1,41 @@
+/** How an endpoint is, in one shape and one word. */
+import type { Endpoint } from "../api/model.ts";
+import { formatDuration } from "../text/format.ts";
+import { unavailableName } from "../text/words.ts";
+import { Status, type Tone } from "./status.tsx";
+
+export function endpointTone({ available, state, health, breaker, unavailable_reason }: Endpoint): Tone {
+	if (state === "maint") return "off";
+	if (state === "drain") return "busy";
+	if (available) return breaker === "half_open" ? "warn" : "good";
+	if (unavailable_reason === "weight 0") return "off";
+	return health === "unhealthy" || breaker === "open" ? "bad" : "warn";
+}
+
+export function EndpointStatus({ endpoint }: { endpoint: Endpoint }) {
+	const { available, unavailable_reason } = endpoint;
+	return (
+		<Status tone={endpointTone(endpoint)}>{available ? "takes clients" : unavailableName(unavailable_reason)}</Status>
+	);
+}
+
+export function HealthStatus({ endpoint: { health, health_reason } }: { endpoint: Endpoint }) {
+	const tone: Tone = health === "healthy" ? "good" : health === "unhealthy" ? "bad" : "off";
+	return (
+		<>
+			<Status tone={tone}>{health}</Status>
+			{health_reason !== undefined && <span class="secondary below">{health_reason}</span>}
+		</>
+	);
+}
+
+/** Circuit breaker and outlier detection: what takes an endpoint out by itself. */
+export function ProtectionStatus({ endpoint: { breaker, ejected, ejected_ms } }: { endpoint: Endpoint }) {
+	if (ejected) {
+		const left = ejected_ms === undefined ? "" : `, ${formatDuration(ejected_ms)} left`;
+		return <Status tone="warn">ejected{left}</Status>;
+	}
+	if (breaker === "open") return <Status tone="bad">breaker open</Status>;
+	if (breaker === "half_open") return <Status tone="warn">breaker half-open</Status>;
+	return breaker === "closed" ? <Status tone="good">breaker closed</Status> : <span class="secondary">–</span>;
+}
