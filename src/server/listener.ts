@@ -20,8 +20,6 @@ import type { Certificates } from "./tls.ts";
 import { certificateFailure, knowsPeer, tlsFailure } from "./tls-failure.ts";
 import { unreadableRequest } from "./unreadable.ts";
 
-/** TCP keep-alive probes start after this time of silence; they find a dead peer where Pings are off. */
-const KEEP_ALIVE_DELAY_MS = 60_000;
 /** How long an idle plain HTTP connection is kept: longer than the polling pause of common clients. */
 const HTTP_KEEP_ALIVE_MS = 65_000;
 /** Pause between looks for requests whose head is late. */
@@ -155,7 +153,6 @@ export class Listener {
 		server.on("connection", (socket: Socket) => {
 			// Before anything else: a reset at any later step must find a handler.
 			socket.on("error", ignoreError);
-			socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
 			this.#rememberPeer(socket);
 		});
 		server.on("drop", (dropped?: DropArgument) => {

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
+import { OFF } from "../options.ts";
 import { closePayload, controlFrame, OPCODE } from "../protocol/frames.ts";
 import { keepAlive, nextPing } from "./keepalive.ts";
 import { Leg } from "./leg.ts";
@@ -39,6 +40,8 @@ export interface GatewayClose {
 /** Told to a backend whatever the client is told (CONFIG §7). */
 const GOING_AWAY = 1001;
 const NO_CLOSE_FRAME = 1006;
+/** Silence before TCP keep-alive probes start. */
+const KEEP_ALIVE_DELAY_MS = 60_000;
 
 export class Tunnel implements LegOwner, WheelEntry {
 	readonly client: Leg;
@@ -66,11 +69,14 @@ export class Tunnel implements LegOwner, WheelEntry {
 		this.options = options;
 		this.clock = wheel;
 		this.#observer = observer;
-		this.openedAt = wheel.now;
+		this.openedAt = wheel.refresh();
 		this.client = new Leg("client", client, this);
 		this.backend = new Leg("backend", backend, this);
 		this.client.peer = this.backend;
 		this.backend.peer = this.client;
+		// Where no Pings of ours do, probes of the kernel find a peer that is gone. Each costs four system calls to set up.
+		if (!options.pingClient || options.pingInterval === OFF) client.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+		if (!options.pingBackend || options.pingInterval === OFF) backend.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
 		if (options.limits !== undefined) installLimits(this, options.limits, options.close, wheel);
 	}
 

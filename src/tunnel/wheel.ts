@@ -43,6 +43,12 @@ export class TimerWheel {
 		return this.#size;
 	}
 
+	/** Brings {@link now} up to date where it stood still, because nothing was scheduled; returns it. */
+	refresh(): number {
+		if (!this.#timer) this.now = this.#clock();
+		return this.now;
+	}
+
 	/** The clock itself, in ms, where a tick is too coarse. */
 	time(): number {
 		return this.#clock();

@@ -6,8 +6,6 @@ import { type EndpointAddress, endpointId } from "./endpoint.ts";
 import { connectFailed, socketErrorWords } from "./failure.ts";
 import { rememberSession, type TlsConnectOptions, tlsOptionsFor } from "./tls.ts";
 
-/** Dead backends and forgetful firewalls are noticed even when nobody pings. */
-const KEEP_ALIVE_DELAY = 60_000;
 /** Node's timers hold a signed 32-bit number; a longer wait would fire at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -55,7 +53,6 @@ export function openSocket(
 	const onConnect = (): void => {
 		clearTimeout(timer);
 		tcp.setNoDelay(true);
-		tcp.setKeepAlive(true, KEEP_ALIVE_DELAY);
 		if (preamble !== undefined) tcp.write(preamble);
 		if (!address.secure) onReady();
 		else if (secured === undefined) secured = watch(connectTls({ ...tlsOptionsFor(address, tls), socket: tcp }));

@@ -33,7 +33,7 @@ export function Axes({ area, axis, bins, format }: AxesProps) {
 			{times.map((time) => {
 				const x = area.left + ((time - bins.start) / (end - bins.start)) * area.width;
 				return (
-					<text key={time} x={x} y={bottom + 15} text-anchor="middle">
+					<text key={time} x={x} y={bottom + 15} text-anchor={x > area.left + area.width - 16 ? "end" : "middle"}>
 						{formatShortTime(time)}
 					</text>
 				);

@@ -75,7 +75,7 @@ function endpointNote(endpoint: Endpoint): { level: Level; text: string } | unde
 		return { level: "info", text: `${unavailableName(endpoint.state)}${open}.` };
 	}
 	if (endpoint.health === "unhealthy") {
-		return { level: "bad", text: `unhealthy${endpoint.health_reason ? `: ${endpoint.health_reason}` : ""}.` };
+		return { level: "bad", text: sentence(`unhealthy${endpoint.health_reason ? `: ${endpoint.health_reason}` : ""}`) };
 	}
 	if (endpoint.breaker === "open") return { level: "bad", text: "circuit breaker open." };
 	if (endpoint.ejected) {
@@ -83,7 +83,7 @@ function endpointNote(endpoint: Endpoint): { level: Level; text: string } | unde
 	}
 	if (endpoint.breaker === "half_open") return { level: "warn", text: "circuit breaker tries it again." };
 	if (!endpoint.available && endpoint.unavailable_reason !== "weight 0") {
-		return { level: "warn", text: `${unavailableName(endpoint.unavailable_reason)}.` };
+		return { level: "warn", text: sentence(unavailableName(endpoint.unavailable_reason)) };
 	}
 	return undefined;
 }
@@ -128,6 +128,11 @@ function* certificateNotes({ activity, certificates }: Facts): Generator<Attenti
 		const when = left <= 0 ? "has expired" : `expires in ${formatDuration(left)}`;
 		yield { level: left < DAY ? "bad" : "warn", text: `The certificate for ${name} ${when}.`, href: "#/config" };
 	}
+}
+
+/** The gateway's words may be a question. */
+function sentence(text: string): string {
+	return /[.?!]$/.test(text) ? text : `${text}.`;
 }
 
 function sum(numbers: readonly number[]): number {

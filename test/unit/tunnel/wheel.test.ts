@@ -84,6 +84,15 @@ describe("the timer wheel", () => {
 		expect(first.expired.length + second.expired.length).toBe(1);
 	});
 
+	test("has the time of its last tick, and the right one when asked while nothing is scheduled", () => {
+		let now = 0;
+		const wheel = new TimerWheel(() => now, 10, 8);
+		now = 5_000;
+		expect(wheel.now).toBe(0);
+		expect(wheel.refresh()).toBe(5_000);
+		expect(wheel.now).toBe(5_000);
+	});
+
 	test("catches up after the process stood still", () => {
 		let now = 0;
 		const wheel = new TimerWheel(() => now, 10, 8);

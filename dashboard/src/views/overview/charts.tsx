@@ -37,7 +37,7 @@ export function ActivityCharts({ state: { activity, intervals }, span, onSpan }:
 		{ label: "rejected", look: "series-rejected", values: ratesOf(intervals, bins, rejectedIn) },
 	];
 	const closes: readonly Series[] = (["client", "backend", "gateway"] as const).map((initiator) => ({
-		label: `by the ${initiator}`,
+		label: initiator,
 		look: `series-by-${initiator}`,
 		values: countsOf(intervals, bars, (each) => closedIn(each, initiator)),
 	}));
@@ -57,8 +57,8 @@ export function ActivityCharts({ state: { activity, intervals }, span, onSpan }:
 			<Panel title="Per second" class="chart-panel">
 				<TimeChart label="Per second" kind="lines" bins={bins} series={rates} format={formatRate} />
 			</Panel>
-			<Panel title="Closes by who began" class="chart-panel">
-				<TimeChart label="Closes by who began" kind="bars" bins={bars} series={closes} whole format={formatCount} />
+			<Panel title="Closes by initiator" class="chart-panel">
+				<TimeChart label="Closes by initiator" kind="bars" bins={bars} series={closes} whole format={formatCount} />
 			</Panel>
 		</>
 	);
