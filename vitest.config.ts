@@ -7,5 +7,7 @@ export default defineConfig({
 		testTimeout: 20_000,
 		hookTimeout: 20_000,
 		pool: "forks",
+		// Most tests wait for sockets and timers, not for the processor.
+		maxWorkers: 3,
 	},
 });

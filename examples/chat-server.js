@@ -2,7 +2,7 @@
  * A small chat server to try the gateway with: a page at `/`, a WebSocket chat at `/ws`, `/health` for probes.
  * It says which server you are on, so that you can see the gateway spread, stick and fail over.
  *
- * Alone:      PORT=7001 NAME=one node examples/chat-server.js
+ * Alone:      PORT=7001 NAME=one node examples/chat-server.js    (HOST=0.0.0.0 in a container)
  * In a test:  const server = await startChatServer({ port: 0, name: "one" });
  */
 import { createHash } from "node:crypto";
@@ -128,7 +128,7 @@ function escapeHtml(text) {
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
 	const name = process.env.NAME ?? "one";
-	const server = await startChatServer({ port: Number(process.env.PORT ?? 7001), name });
+	const server = await startChatServer({ port: Number(process.env.PORT ?? 7001), name, host: process.env.HOST });
 	console.log(`chat server "${name}" is on http://127.0.0.1:${server.port}/`);
 	for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => server.close().then(() => process.exit(0)));
 }

@@ -47,7 +47,7 @@ export function announceDemo(io: CommandIo, gateway: GatewayHandle, config: Gate
 	});
 	if (gateway.adminPort !== undefined) {
 		const admin = `http://127.0.0.1:${gateway.adminPort}`;
-		lines.push(`  admin      ${admin}/metrics  ${admin}/healthz  ${admin}/readyz`);
+		lines.push(`  dashboard  ${admin}/    metrics ${admin}/metrics`);
 	}
 	io.stderr(`\nClawgate is running. Open two browser windows:\n${lines.join("\n")}\n  stop       Ctrl+C\n\n`);
 }

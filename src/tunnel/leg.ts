@@ -214,14 +214,13 @@ export class Leg {
 		if (this.finished) return;
 		this.finished = true;
 		this.socket.end();
-		// An ending socket does not say `drain`.
-		this.peer.resume();
 	}
 
 	/** Ends the socket as soon as what is queued was taken, without waiting for an answer. */
 	abandon(): void {
 		this.finished = true;
 		this.socket.destroySoon();
+		// An ending socket does not say `drain`.
 		this.peer.resume();
 	}
 

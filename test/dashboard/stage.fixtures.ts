@@ -12,9 +12,13 @@ export interface Stage {
 	readonly backends: readonly WsBackend[];
 	/** Open connections, in the order of opening. */
 	readonly clients: WsClient[];
+	/** Some connections end, in different ways. */
+	churn(share: number): void;
+	/** Others take the places of those that ended. */
+	mend(): Promise<void>;
 	/** Handshakes that are refused: unknown paths, a strange origin, no token. */
 	refuse(times: number): Promise<void>;
-	/** Lets every tenth client send a message. */
+	/** Every tenth client sends some messages, and is silent for a while, so that it is asked for a Pong. */
 	chatter(): void;
 }
 
@@ -60,6 +64,7 @@ export async function startStage({ connections, token: adminToken = "" }: StageO
 	const gateway = await startReloadable(yaml);
 	const bearer = await token({ sub: "ada@example.com" });
 	const clients: WsClient[] = [];
+	let round = 0;
 	for (let from = 0; from < connections; from += AT_ONCE) {
 		const indexes = Array.from({ length: Math.min(AT_ONCE, connections - from) }, (_, i) => from + i);
 		clients.push(...(await Promise.all(indexes.map((index) => open(gateway.port, index, bearer)))));
@@ -70,13 +75,34 @@ export async function startStage({ connections, token: adminToken = "" }: StageO
 		yaml,
 		backends,
 		clients,
+		churn: (share) => {
+			round++;
+			const leaving = Math.ceil(clients.length * share);
+			for (let i = 0; i < leaving; i++) {
+				const place = (round * 37 + i * 13) % clients.length;
+				const { socket } = clients[place] as WsClient;
+				if (place % 5 === 0) socket.terminate();
+				else socket.close(place % 3 === 0 ? 1001 : 1000);
+			}
+			for (const { sockets } of backends) {
+				const old = sockets.find(({ readyState, OPEN }) => readyState === OPEN);
+				if (round % 3 === 0) old?.close(1011, "database is away");
+			}
+		},
+		mend: async () => {
+			for (const [place, { closed }] of clients.entries()) {
+				if (closed) clients[place] = await open(gateway.port, place, bearer);
+			}
+		},
 		refuse: async (times) => {
 			const refused = Array.from({ length: times }, (_, i) => refusal(gateway.port, i));
 			await Promise.allSettled(refused);
 		},
 		chatter: () => {
+			round++;
 			for (const [index, { socket }] of clients.entries()) {
-				if (index % 10 === 0 && socket.readyState === socket.OPEN) socket.send(`message ${index}`);
+				const talks = index % 10 === 0 && (index / 10 + round) % 12 < 5;
+				if (talks && socket.readyState === socket.OPEN) socket.send(`message ${round} of client ${index}`);
 			}
 		},
 	};

@@ -92,13 +92,16 @@ function answerPings(client: RawClient): void {
 	answer().catch(() => undefined);
 }
 
-/** Declares the tests. */
-export function tunnelCases(): void {
-	describe.each<[string, Transport]>([
-		["plain", { client: false, backend: false }],
-		["TLS at the client", { client: true, backend: false }],
-		["TLS on both sides", { client: true, backend: true }],
-	])("%s", (_, transport) => {
+const TRANSPORTS = {
+	plain: { client: false, backend: false },
+	"TLS at the client": { client: true, backend: false },
+	"TLS on both sides": { client: true, backend: true },
+} as const satisfies Record<string, Transport>;
+
+/** Declares the tests, for these transports. */
+export function tunnelCases(...names: (keyof typeof TRANSPORTS)[]): void {
+	describe.each(names)("%s", (name) => {
+		const transport = TRANSPORTS[name];
 		halfClose(transport);
 		closing(transport);
 		backpressure(transport);

@@ -21,7 +21,7 @@ vi.mock("../../src/tunnel/reader.ts", async (original) => {
 	};
 });
 
-tunnelCases();
+tunnelCases("plain", "TLS on both sides");
 
 test("these tunnels were read by the fallback", () => {
 	expect(made.readers).toBeGreaterThan(20);

@@ -7,4 +7,4 @@ test("this Node version has the machinery for reading into reused buffers", () =
 	expect(detectMachinery()).not.toBeNull();
 });
 
-tunnelCases();
+tunnelCases("plain", "TLS at the client", "TLS on both sides");

@@ -40,15 +40,18 @@ describe.each([
 		await target.gateway.expectQuiet();
 	});
 
-	test("a head that is finished after the 408 is not taken for a request", async () => {
+	test.each([
+		["upgrade", handshakeHead],
+		["plain HTTP", plainHead],
+	] as const)("a head that is finished after the 408 is not taken for a request (%s)", async (_kind, head) => {
 		const target = await startTarget({ tls });
 		await expectHandled(
 			target,
 			async (client) => {
-				const head = handshakeHead({});
-				client.write(head.subarray(0, -2));
+				client.write(head({}).subarray(0, -2));
 				await until(() => client.unread.includes("HEADERS_TIMEOUT"), { what: "the 408" });
-				client.write(head.subarray(-2));
+				client.write(head({}).subarray(-2));
+				await new Promise((resolve) => setTimeout(resolve, 100));
 			},
 			HEADERS_TIMEOUT,
 		);

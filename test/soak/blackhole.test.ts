@@ -85,5 +85,8 @@ test("a host whose packets vanish is out of rotation in time, and no handshake w
 		expect(performance.now() - askedAt).toBeLessThan(connect);
 	}
 	blackhole(false);
-	await until(() => gateway.lines.of("endpoint.up").length > upBefore, { what: "the host to be back", timeout: 15_000 });
+	await until(() => gateway.lines.of("endpoint.up").length > upBefore, {
+		what: "the host to be back",
+		timeout: 15_000,
+	});
 }, 60_000);

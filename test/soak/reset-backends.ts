@@ -12,11 +12,19 @@ export interface CutBackends {
 	readonly rudeUrl: string;
 	/** The numbers in the paths of all requests that arrived. */
 	readonly reached: ReadonlySet<number>;
+	/** Called once, by its number, when a request arrives. */
+	readonly waiting: Map<number, () => void>;
 	close(): Promise<void>;
 }
 
 export async function startCutBackends(): Promise<CutBackends> {
 	const reached = new Set<number>();
+	const waiting = new Map<number, () => void>();
+	const arrived = (index: number): void => {
+		reached.add(index);
+		waiting.get(index)?.();
+		waiting.delete(index);
+	};
 	const sockets = new Set<Socket>();
 	const listen = async (onSocket: (socket: Socket) => void): Promise<Server> => {
 		const server = createServer({ noDelay: true }, (socket) => {
@@ -29,13 +37,14 @@ export async function startCutBackends(): Promise<CutBackends> {
 		await once(server, "listening");
 		return server;
 	};
-	const servers = await Promise.all(Array.from({ length: BACKENDS }, () => listen((socket) => serve(socket, reached))));
+	const servers = await Promise.all(Array.from({ length: BACKENDS }, () => listen((socket) => serve(socket, arrived))));
 	const rude = await listen((socket) => void socket.resetAndDestroy());
 	const url = (server: Server): string => `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
 	return {
 		urls: servers.map(url),
 		rudeUrl: url(rude),
 		reached,
+		waiting,
 		close: async () => {
 			for (const socket of sockets) socket.destroy();
 			await Promise.all([...servers, rude].map((server) => new Promise((resolve) => server.close(resolve))));
@@ -44,7 +53,7 @@ export async function startCutBackends(): Promise<CutBackends> {
 }
 
 /** Reads one head, then does what its path says; on a kept-alive connection again. */
-function serve(socket: Socket, reached: Set<number>): void {
+function serve(socket: Socket, arrived: (index: number) => void): void {
 	let text = "";
 	let open = false;
 	socket.on("data", (chunk: Buffer) => {
@@ -60,7 +69,7 @@ function serve(socket: Socket, reached: Set<number>): void {
 			text = text.slice(end + 4);
 			const [, target = ""] = head.split(" ");
 			const [, , index, cut = ""] = (target.split("?")[0] as string).split("/");
-			reached.add(Number(index));
+			arrived(Number(index));
 			if (/upgrade: websocket/i.test(head)) {
 				open = true;
 				acceptOrNot(socket, cut, /sec-websocket-key: (.*)/i.exec(head)?.[1]?.trim() ?? "");

@@ -41,6 +41,8 @@ export interface CutOptions {
 	readonly tls: boolean;
 	readonly port: number;
 	readonly random: () => number;
+	/** Calls back when this client's request has reached a backend. */
+	readonly whenReached: (index: number, then: () => void) => void;
 }
 
 /** What one client saw. */
@@ -60,7 +62,7 @@ export const SECOND_REQUEST = 10_000_000;
 const HANGS_AFTER_MS = 15_000;
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
 
-export function cutOne({ index, cut, tls, port, random }: CutOptions): Promise<CutClient> {
+export function cutOne({ index, cut, tls, port, random, whenReached }: CutOptions): Promise<CutClient> {
 	return new Promise((resolve) => {
 		const tcp = connect({ port, host: "127.0.0.1", noDelay: true });
 		const socket: Socket =
@@ -117,7 +119,9 @@ export function cutOne({ index, cut, tls, port, random }: CutOptions): Promise<C
 		socket.on("end", () => socket.end());
 		socket.on("close", ended);
 		tcp.on("close", ended);
-		socket.once(socket === tcp ? "connect" : "secureConnect", () => begin(cut, index, { socket, soon, reset, random }));
+		socket.once(socket === tcp ? "connect" : "secureConnect", () =>
+			begin(cut, index, { socket, soon, reset, random, whenReached }),
+		);
 	});
 }
 
@@ -127,7 +131,8 @@ interface Actions {
 	readonly reset: () => void;
 }
 
-function begin(cut: Cut, index: number, { socket, soon, reset, random }: Actions & { random: () => number }): void {
+function begin(cut: Cut, index: number, actions: Actions & Pick<CutOptions, "random" | "whenReached">): void {
+	const { socket, soon, reset, random, whenReached } = actions;
 	switch (cut) {
 		case "after-connect":
 			soon(reset);
@@ -140,21 +145,22 @@ function begin(cut: Cut, index: number, { socket, soon, reset, random }: Actions
 		}
 		case "after-head":
 			socket.write(upgrade(index, cut));
-			soon(reset);
+			// Somewhere between the gateway's reading of the head and its 101.
+			setTimeout(reset, random() * 80);
 			return;
 		case "backend-silent-then-client":
 			socket.write(upgrade(index, cut));
-			setTimeout(reset, random() * 30);
+			whenReached(index, () => soon(reset));
 			return;
 		case "http-mid-body":
 			socket.write(
 				`POST /http/${index}/${cut} HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n${"x".repeat(5_000)}`,
 			);
-			setTimeout(reset, random() * 10);
+			whenReached(index, () => soon(reset));
 			return;
 		case "http-silent-then-client":
 			socket.write(plain(index, cut));
-			setTimeout(reset, random() * 30);
+			whenReached(index, () => soon(reset));
 			return;
 		case "http-mid-answer":
 		case "http-backend-after-head":

@@ -89,7 +89,14 @@ export async function resetStorm(options: ResetStormOptions): Promise<ResetStorm
 				const cut = CLIENT_CUTS[Math.floor(random() * CLIENT_CUTS.length)] as (typeof CLIENT_CUTS)[number];
 				const tls = random() < 0.15;
 				cuts[cut] = (cuts[cut] ?? 0) + 1;
-				const client = await cutOne({ index, cut, tls, port: tls ? ports.tls : ports.plain, random });
+				const client = await cutOne({
+					index,
+					cut,
+					tls,
+					port: tls ? ports.tls : ports.plain,
+					random,
+					whenReached: (number, then) => void backends.waiting.set(number, then),
+				});
 				if (client.hung) hung.push(`${cut} ${index}`);
 				seen.set(index, client);
 			}

@@ -1,14 +1,15 @@
 /** How an endpoint is, in one shape and one word. */
 import type { Endpoint } from "../api/model.ts";
 import { formatDuration } from "../text/format.ts";
+import type { Tone } from "../text/tone.ts";
 import { unavailableName } from "../text/words.ts";
-import { Status, type Tone } from "./status.tsx";
+import { Status } from "./status.tsx";
 
 export function endpointTone({ available, state, health, breaker, unavailable_reason }: Endpoint): Tone {
 	if (state === "maint") return "off";
 	if (state === "drain") return "busy";
 	if (available) return breaker === "half_open" ? "warn" : "good";
-	if (unavailable_reason === "weight 0") return "off";
+	if (unavailable_reason === "weight 0") return "none";
 	return health === "unhealthy" || breaker === "open" ? "bad" : "warn";
 }
 
@@ -20,7 +21,7 @@ export function EndpointStatus({ endpoint }: { endpoint: Endpoint }) {
 }
 
 export function HealthStatus({ endpoint: { health, health_reason } }: { endpoint: Endpoint }) {
-	const tone: Tone = health === "healthy" ? "good" : health === "unhealthy" ? "bad" : "off";
+	const tone: Tone = health === "healthy" ? "good" : health === "unhealthy" ? "bad" : "none";
 	return (
 		<>
 			<Status tone={tone}>{health}</Status>

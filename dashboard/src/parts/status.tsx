@@ -1,10 +1,9 @@
 /** A state as shape, colour and word: never by colour alone. */
 import type { ComponentChildren } from "preact";
-
-export type Tone = "good" | "warn" | "bad" | "off" | "busy";
+import type { Tone } from "../text/tone.ts";
 
 const SHAPES: Readonly<Record<Tone, ComponentChildren>> = {
-	// A filled circle with a check, a triangle, a cross in an octagon, a bar, and a half circle.
+	// A circle with a check, a triangle, an octagon with a cross, a square with two bars, a half circle, a ring.
 	good: (
 		<>
 			<circle cx="8" cy="8" r="7" fill="currentColor" />
@@ -29,6 +28,7 @@ const SHAPES: Readonly<Record<Tone, ComponentChildren>> = {
 			<path d="M6 5v6M10 5v6" class="status-mark" />
 		</>
 	),
+	none: <circle cx="8" cy="8" r="5" fill="none" stroke="currentColor" stroke-width="1.6" />,
 	busy: (
 		<>
 			<circle cx="8" cy="8" r="6.2" fill="none" stroke="currentColor" stroke-width="1.6" />

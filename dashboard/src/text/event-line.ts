@@ -1,6 +1,7 @@
 /** One event of the gateway as one line: the tone, the words, and which connection it is about. */
-import type { Tone } from "../parts/status.tsx";
+
 import { formatBytes, formatDuration, plural } from "./format.ts";
+import type { Tone } from "./tone.ts";
 import { closeCodeName, terminationName } from "./words.ts";
 
 export interface EventLine {
@@ -57,7 +58,7 @@ const TONES: Readonly<Record<string, Tone>> = {
 const USUAL_ENDS = new Set(["normal", "drain", "shutdown", "lifetime", "client_drop", "idle_timeout"]);
 
 function toneOf(name: string, fields: Fields): Tone {
-	if (name === "ws.close") return USUAL_ENDS.has(String(fields.termination)) ? "off" : "warn";
+	if (name === "ws.close") return USUAL_ENDS.has(String(fields.termination)) ? "none" : "warn";
 	if (name.startsWith("discovery.")) return fields.level === "info" ? "good" : "warn";
 	return TONES[name] ?? "busy";
 }
@@ -69,8 +70,18 @@ function textOf(name: string, fields: Fields): string {
 	if (name === "config.rejected") return String(fields.message ?? "");
 	return Object.entries(fields)
 		.filter(([key]) => !["time", "event", "level"].includes(key))
-		.map(([key, value]) => `${key.replaceAll("_", " ")} ${typeof value === "object" ? JSON.stringify(value) : value}`)
+		.map(([key, value]) => fieldText(key, value))
 		.join(", ");
+}
+
+/** `duration_ms: 5964` is `duration 5s`. */
+function fieldText(key: string, value: unknown): string {
+	if (key.endsWith("_ms") && typeof value === "number") return `${words(key.slice(0, -3))} ${formatDuration(value)}`;
+	return `${words(key)} ${typeof value === "object" ? JSON.stringify(value) : value}`;
+}
+
+function words(key: string): string {
+	return key.replaceAll("_", " ");
 }
 
 function openText(fields: Fields): string {

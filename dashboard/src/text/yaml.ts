@@ -2,7 +2,7 @@
 
 /** Text that YAML would read as something else, or not as one plain word. */
 const NEEDS_QUOTES =
-	/^$|^[\s\-?:,[\]{}#&*!|>'"%@`]|[:#]\s|\s$|:$|^(?:true|false|null|yes|no|on|off|~|[-+.\d][\w.+-]*)$/i;
+	/^$|^[\s\-?:,[\]{}#&*!|>'"%@`=]|[,[\]{}\p{C}\p{Zl}\p{Zp}]|:\s|\s#|\s$|:$|^(?:true|false|null|yes|no|on|off|~|[-+.\d][\w.+:-]*)$/iu;
 
 /** Short lists of plain values stand in one line. */
 const MAX_INLINE = 80;
@@ -40,7 +40,7 @@ function nested(value: unknown, indent: string): string {
 
 function scalar(value: unknown): string {
 	if (typeof value !== "string") return String(value);
-	return NEEDS_QUOTES.test(value) || value.includes("\n") ? JSON.stringify(value) : value;
+	return NEEDS_QUOTES.test(value) ? JSON.stringify(value) : value;
 }
 
 function isMap(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -7,7 +7,7 @@ import type { RouteCounter } from "./route-counts.ts";
 
 const count = z.int().nonnegative();
 
-const routeSchema = z
+export const routeSchema = z
 	.strictObject({
 		name: z.string(),
 		match: z.looseObject({}).meta({ description: "As in routes.yaml; a list means any of." }),

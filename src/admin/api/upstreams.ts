@@ -8,7 +8,7 @@ import { ApiError } from "./api-error.ts";
 import { endpointSchema, endpointView, modeSchema } from "./endpoint-view.ts";
 import { type ApiRoute, ok, operation } from "./operation.ts";
 
-const upstreamSchema = z
+export const upstreamSchema = z
 	.strictObject({
 		name: z.string(),
 		policy: z.string().meta({ description: "`load_balancing.policy`" }),

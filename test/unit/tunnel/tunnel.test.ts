@@ -286,4 +286,52 @@ describe("writes that wait", () => {
 		await until(() => !tunnel.tunnel.client.stopped, { what: "reading to go on" });
 		await until(() => tunnel.backend.unread.toString("latin1").endsWith("b".repeat(reads + 1)), { what: "all bytes" });
 	});
+
+	test("do not keep the other side from being heard when the slow one is gone", async () => {
+		const tunnel = await openTunnel();
+		await fill(tunnel, "backend");
+		tunnel.backend.reset();
+		await until(() => tunnel.tunnel.backend.closed, { what: "the backend to be gone" });
+		expect(tunnel.tunnel.client.stopped).toBe(false);
+		tunnel.client.sendClose(1000, "", { mask: true });
+		tunnel.client.end();
+		expect((await tunnel.client.readFrameOf(OPCODE.close)).closeCode).toBe(1011);
+		await until(() => tunnel.outcomes.length === 1, { what: "the end" });
+	});
+
+	test("do not keep the other side from being heard when the slow one is given up", async () => {
+		const tunnel = await openTunnel({ pingBackend: false });
+		await fill(tunnel, "client");
+		// Within a frame there is no place for the Close to the client.
+		tunnel.read("backend", sent("backend", OPCODE.binary, Buffer.alloc(100)).subarray(0, 50));
+		tunnel.advance(3 * INTERVAL);
+		expect(tunnel.tunnel.closing).toBe(true);
+		expect(tunnel.tunnel.backend.stopped).toBe(false);
+	});
+
+	test("do not stop the reading of a side when the slow one is finished in the same read", async () => {
+		const tunnel = await openTunnel();
+		await fill(tunnel, "client");
+		const frames = sent("backend", OPCODE.binary, Buffer.alloc(40_000));
+		tunnel.read("backend", frames.subarray(0, 100));
+		tunnel.tunnel.close({ code: 1012, reason: "", termination: "drain" });
+		tunnel.read("client", sent("client", OPCODE.close, closePayload(1000)));
+		// The rest of the frame, then the boundary at which the client gets its Close and its FIN.
+		expect(tunnel.read("backend", frames.subarray(100))).toBe(true);
+		expect(tunnel.tunnel.backend.stopped).toBe(false);
+	});
 });
+
+/** Writes whole frames to a side that does not read, until reading of the other one stops. */
+async function fill(tunnel: TestTunnel, side: Side): Promise<void> {
+	tunnel[side].socket.pause();
+	const data = sent(other(side), OPCODE.binary, Buffer.alloc(60_000));
+	await until(
+		async () => {
+			await new Promise((resolve) => setImmediate(resolve));
+			return !tunnel.read(other(side), data);
+		},
+		{ what: `the ${side} to be slow` },
+	);
+	expect(tunnel.tunnel[other(side)].stopped).toBe(true);
+}

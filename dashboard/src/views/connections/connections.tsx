@@ -52,6 +52,8 @@ export function ConnectionsView() {
 		setSelected(new Map());
 		location.set({ id: undefined });
 		refresh();
+		// The button that was used is gone with the selection.
+		requestAnimationFrame(() => document.querySelector("main")?.focus());
 	};
 	const fitting = filterText(query.filter) || "all connections";
 	return (
@@ -62,7 +64,7 @@ export function ConnectionsView() {
 				class="connections"
 				actions={
 					<>
-						<span class="secondary">{selected.size > 0 ? "paused while rows are selected" : ""}</span>
+						{live && selected.size > 0 && <span>paused while rows are selected</span>}
 						<button type="button" aria-pressed={live} onClick={() => setLive(!live)}>
 							Live
 						</button>

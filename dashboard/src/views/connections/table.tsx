@@ -148,10 +148,10 @@ function SortHeader({ sorted, onSort, children }: SortHeaderProps) {
 			aria-sort={sorted === undefined ? undefined : sorted === "asc" ? "ascending" : "descending"}
 		>
 			<button type="button" class="sort" onClick={onSort}>
-				{children}
 				<span aria-hidden="true" class="sort-mark">
 					{sorted === undefined ? "" : sorted === "asc" ? "▲" : "▼"}
 				</span>
+				{children}
 			</button>
 		</th>
 	);

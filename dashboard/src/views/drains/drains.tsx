@@ -28,10 +28,7 @@ export function DrainsView() {
 	return (
 		<>
 			<LoadError error={data ? undefined : error} />
-			<Panel
-				title="Drains"
-				actions={data && plural(data.filter(({ state }) => state === "running").length, "running drain")}
-			>
+			<Panel title="Drains" actions={data && `${data.filter(({ state }) => state === "running").length} running`}>
 				{newestFirst.length === 0 ? (
 					<Empty>No drain since the gateway started. A drain closes connections politely, spread over time.</Empty>
 				) : (

@@ -1,6 +1,7 @@
 /** The list at the top: what is wrong now, the worst first. */
-import { StatusIcon, type Tone } from "../../parts/status.tsx";
+import { StatusIcon } from "../../parts/status.tsx";
 import { attention, type Facts, type Level } from "../../text/attention.ts";
+import type { Tone } from "../../text/tone.ts";
 
 const TONES: Readonly<Record<Level, Tone>> = { bad: "bad", warn: "warn", info: "busy" };
 const NAMES: Readonly<Record<Level, string>> = { bad: "Problem", warn: "Warning", info: "Note" };

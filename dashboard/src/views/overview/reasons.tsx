@@ -66,7 +66,7 @@ export function RejectionsPanel({ state: { activity, intervals, rejections }, sp
 	const totals = rejectionTotals(intervals, activity.time - span.ms);
 	const all = totals.reduce((sum, { count }) => sum + count, 0);
 	return (
-		<Panel title="Refused handshakes" actions={`${formatCount(all)} in ${span.label}`} id="rejections">
+		<Panel title="Refused handshakes" actions={`${formatCount(all)} in ${span.label}`} id="rejections" class="wide">
 			{totals.length === 0 ? (
 				<Empty>No handshake was refused in this time.</Empty>
 			) : (

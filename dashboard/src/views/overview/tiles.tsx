@@ -25,12 +25,11 @@ export function Tiles({ state: { activity, intervals, rates } }: { state: Activi
 			<Tile label="Rejected">
 				{recent(rejectedIn)} <Unit>/s</Unit>
 			</Tile>
-			<Tile label="Messages" detail={rates ? `${formatRate(rates.messages_out)} /s to clients` : ""}>
-				{rates ? formatRate(rates.messages_in) : "–"} <Unit>/s from clients</Unit>
+			<Tile label="Messages from clients" detail={rates ? `${formatRate(rates.messages_out)} /s to clients` : ""}>
+				{rates ? formatRate(rates.messages_in) : "–"} <Unit>/s</Unit>
 			</Tile>
-			<Tile label="Data" detail={rates ? `${formatBytes(rates.bytes_out)}/s to clients` : ""}>
-				{rates ? formatBytes(rates.bytes_in) : "–"}
-				<Unit>/s from clients</Unit>
+			<Tile label="Data from clients" detail={rates ? `${formatBytes(rates.bytes_out)} /s to clients` : ""}>
+				{rates ? formatBytes(rates.bytes_in) : "–"} <Unit>/s</Unit>
 			</Tile>
 		</dl>
 	);

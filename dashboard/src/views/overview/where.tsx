@@ -18,7 +18,7 @@ export function WherePanel({ upstreams }: { upstreams: readonly Upstream[] }) {
 	const most = Math.max(1, ...endpoints.map(({ active }) => active));
 	const hidden = endpoints.length - MAX_ROWS;
 	return (
-		<Panel title="Where they are" actions={<a href={hashOf("routes")}>All routes</a>} class="where">
+		<Panel title="Where they are" actions={<a href={hashOf("routes")}>All routes</a>}>
 			{endpoints.length === 0 ? (
 				<Empty>There is no endpoint.</Empty>
 			) : (

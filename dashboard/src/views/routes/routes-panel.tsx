@@ -2,11 +2,12 @@
 import type { Route, Upstream } from "../../api/model.ts";
 import { endpointTone } from "../../parts/endpoint-status.tsx";
 import { Panel, TableFrame } from "../../parts/panel.tsx";
-import { Status, type Tone } from "../../parts/status.tsx";
+import { Status } from "../../parts/status.tsx";
 import { hashOf } from "../../state/location.ts";
 import { useRates } from "../../state/rates.ts";
 import { formatCount, formatRate } from "../../text/format.ts";
 import { matchText } from "../../text/match.ts";
+import type { Tone } from "../../text/tone.ts";
 
 interface RoutesPanelProps {
 	readonly routes: readonly Route[];
