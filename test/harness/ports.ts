@@ -14,5 +14,25 @@ export async function closedPort(): Promise<number> {
 	return port;
 }
 
-/** A port to listen on, for a child process that cannot report which one it got. */
-export const freePort = closedPort;
+/** Below the range from which systems take ports for `listen(0)` and for outgoing connections. */
+const OWN_PORTS = { first: 10_240, last: 32_000 };
+
+/**
+ * A port to listen on, for a child process that cannot report which one it got. No other test gets it by chance before
+ * the child has it.
+ */
+export async function freePort(): Promise<number> {
+	for (;;) {
+		const port = OWN_PORTS.first + Math.floor(Math.random() * (OWN_PORTS.last - OWN_PORTS.first));
+		const server = createServer();
+		const listening = once(server, "listening").then(
+			() => true,
+			() => false,
+		);
+		server.listen(port, "127.0.0.1");
+		if (!(await listening)) continue;
+		server.close();
+		await once(server, "close");
+		return port;
+	}
+}

@@ -50,7 +50,7 @@ export function createClient(session: Session, base: string, now: () => number):
 			throw error;
 		}
 		unreachableSince.value = undefined;
-		if (response.status === 401) session.refused();
+		if (response.status === 401) session.refused(token);
 		return response;
 	};
 

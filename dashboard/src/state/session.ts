@@ -11,8 +11,8 @@ export interface Session {
 	readonly wrong: Signal<boolean>;
 	/** Tries a token; a wrong one comes back through {@link refused}. */
 	use(token: string): void;
-	/** The gateway did not take the token, or there was none. */
-	refused(): void;
+	/** The gateway did not take this token, or asks for one where there was none. */
+	refused(used: string | undefined): void;
 	signOut(): void;
 }
 
@@ -39,8 +39,10 @@ export function createSession(storage: Storage, required: boolean): Session {
 			token.value = given;
 			needsLogin.value = false;
 		},
-		refused: () => {
-			wrong.value = token.value !== undefined;
+		refused: (used) => {
+			// Several questions may have been under way with it, and another may have been given since.
+			if (used !== token.value || needsLogin.value) return;
+			wrong.value = used !== undefined;
 			forget();
 		},
 		signOut: () => {
