@@ -17,13 +17,13 @@ export function makeFrame(size) {
 }
 
 /** Opens a WebSocket; `received(bytes)` is told how many bytes came after the 101. */
-export function open({ port, path = "/", tls = false, host = "bench.test", localAddress, received = () => {} }) {
+export function open({ port, path = "/", tls = false, host = "bench.test", headers = "", localAddress, received = () => {} }) {
 	return new Promise((resolve, reject) => {
 		let head = "";
 		const reading = { buffer: SHARED, callback: (length, buffer) => onBytes(length, buffer) };
 		const options = { port, host: "127.0.0.1", localAddress, onread: reading };
 		const socket = tls ? connectTls({ ...options, rejectUnauthorized: false }) : connect(options);
-		const request = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n`;
+		const request = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${KEY}\r\nSec-WebSocket-Version: 13\r\n${headers}\r\n`;
 		socket.setNoDelay(true);
 		socket.once(tls ? "secureConnect" : "connect", () => socket.write(request));
 		socket.on("error", reject);

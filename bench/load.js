@@ -50,10 +50,10 @@ const LOADS = {
 	},
 
 	/** Open, one echo, close, many at once: CPU for each handshake. */
-	async handshakes({ port, tls, count, atOnce, hosts = 1, paths = 1, prefix = "" }) {
+	async handshakes({ port, tls, count, atOnce, hosts = 1, paths = 1, prefix = "", headers }) {
 		const one = async (i) => {
 			const path = paths > 1 ? `${prefix}/r${i % paths}/x` : "/";
-			const socket = await open({ port, tls, path, host: hosts > 1 ? `h${i % hosts}.test` : "bench.test" });
+			const socket = await open({ port, tls, path, host: hosts > 1 ? `h${i % hosts}.test` : "bench.test", headers });
 			destroyAll([socket]);
 		};
 		const run = async (total) => {

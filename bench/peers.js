@@ -19,6 +19,19 @@ export const PEERS = {
 	"http-proxy-3": { installed: () => resolves("http-proxy-3"), start: library("http-proxy-3") },
 };
 
+/** For a token signed with {@link SECRET}. */
+export const SECRET = "0123456789abcdef0123456789abcdef";
+const CHECKS = {
+	allowed_origins: ["https://app.bench.test"],
+	auth: { jwt: { secret: SECRET, algorithms: ["HS256"], issuer: "bench" } },
+	limits: {
+		connections: 100_000,
+		connections_per_ip: 100_000,
+		connections_per_user: 100_000,
+		new_connections_per_ip: { rate: "100000/s", burst: 100_000 },
+	},
+};
+
 function has(command, argument) {
 	try {
 		execFileSync(command, [argument], { stdio: "ignore" });
@@ -44,7 +57,7 @@ function file(folder, name, text) {
 }
 
 /** With everything that a user has on: log, metrics, meter, pings. */
-function clawgate({ folder, port, tlsPort, adminPort, backend, cert, key, routes = 0, endpoints = 0 }) {
+function clawgate({ folder, port, tlsPort, adminPort, backend, cert, key, routes = 0, endpoints = 0, checks = false }) {
 	const many = Array.from({ length: endpoints }, (_, i) => `ws://127.0.0.${1 + (i % 250)}:${backend + Math.floor(i / 250)}`);
 	const config = {
 		listeners: [
@@ -59,7 +72,7 @@ function clawgate({ folder, port, tlsPort, adminPort, backend, cert, key, routes
 				match: { host: `h${i}.test`, path_prefix: `/r${i}` },
 				upstream: "chat",
 			})),
-			{ name: "rest", match: { path_prefix: "/" }, upstream: "chat" },
+			{ name: "rest", match: { path_prefix: "/" }, upstream: "chat", ...(checks ? CHECKS : {}) },
 		],
 	};
 	return [process.execPath, [MAIN, "run", "-c", file(folder, "routes.yaml", JSON.stringify(config))]];

@@ -1,6 +1,7 @@
 // npm run bench: every installed proxy, one after the other in one run, medians and ratios.
 //   node run.js [--runs 5] [--seconds 4] [--peers clawgate,nginx] [--tests cpu64,idle] [--json results.json]
 import { execFile, fork } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { cpus, release, tmpdir } from "node:os";
@@ -8,7 +9,7 @@ import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import { generate } from "selfsigned";
-import { PEERS, startPeer } from "./peers.js";
+import { PEERS, SECRET, startPeer } from "./peers.js";
 import { median, table } from "./report.js";
 
 const run = promisify(execFile);
@@ -23,6 +24,10 @@ const { values } = parseArgs({
 });
 const seconds = Number(values.seconds);
 const BACKEND = 21_000;
+const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: "ada", iss: "bench", exp: Math.floor(Date.now() / 1_000) + 86_400 })}`;
+const token = `${signed}.${createHmac("sha256", SECRET).update(signed).digest("base64url")}`;
+const CREDENTIALS = `Origin: https://app.bench.test\r\nAuthorization: Bearer ${token}\r\n`;
 const LOAD = fileURLToPath(new URL("./load.js", import.meta.url));
 
 /** What is measured: the load, its unit, and whether the peer is asked through TLS or with a special configuration. */
@@ -35,6 +40,8 @@ const TESTS = {
 	idle: { title: "memory per idle tunnel", unit: "KiB", kind: "idle", connections: 4_000 },
 	idleTls: { title: "memory per idle tunnel, TLS client side", unit: "KiB", kind: "idle", connections: 2_000, tls: true },
 	latency: { title: "p99 at 10 000 messages/s over 1 000 connections", unit: "ms", kind: "latency", connections: 1_000, size: 64, rate: 10_000, seconds },
+	unchecked: { title: "CPU per handshake, no checks", unit: "µs", kind: "handshakes", count: 10_000, atOnce: 50, only: "clawgate" },
+	checked: { title: "CPU per handshake, origin + four limits + HS256 JWT", unit: "µs", kind: "handshakes", count: 10_000, atOnce: 50, headers: CREDENTIALS, only: "clawgate", setup: { checks: true } },
 	routes10: { title: "CPU per handshake, 10 routes", unit: "µs", kind: "handshakes", count: 6_000, atOnce: 50, hosts: 10, paths: 10, only: "clawgate", setup: { routes: 10 } },
 	routes10k: { title: "CPU per handshake, 10 000 routes", unit: "µs", kind: "handshakes", count: 6_000, atOnce: 50, hosts: 10_000, paths: 10_000, only: "clawgate", setup: { routes: 10_000 } },
 	endpoints10: { title: "CPU per handshake, 10 endpoints", unit: "µs", kind: "handshakes", count: 6_000, atOnce: 50, only: "clawgate", setup: { endpoints: 10 } },
