@@ -26,7 +26,7 @@ export function axisFor(highest: number, whole: boolean, maxTicks = 4): Axis {
 	return { max: ticks.at(-1) as number, ticks };
 }
 
-const TIME_STEPS = [60_000, 300_000, 900_000, 1_800_000];
+const TIME_STEPS = [60_000, 120_000, 300_000, 900_000, 1_800_000];
 
 /** Whole minutes of the wall clock between two times. */
 export function timeTicks(start: number, end: number, maxTicks: number): number[] {

@@ -28,7 +28,7 @@ export function ConnectionTable(props: ConnectionTableProps) {
 	if (connections.length === 0) return <Empty>No open connection fits.</Empty>;
 	const chosen = connections.filter(({ connection_id }) => selected.has(connection_id)).length;
 	const header = (key: SortKey, children: ComponentChildren) => (
-		<SortHeader sorted={query.sort === key ? query.order : undefined} onSort={() => onSort(key)}>
+		<SortHeader sorted={query.sort === key ? shownOrder(query) : undefined} onSort={() => onSort(key)}>
 			{children}
 		</SortHeader>
 	);
@@ -72,6 +72,12 @@ export function ConnectionTable(props: ConnectionTableProps) {
 			</table>
 		</TableFrame>
 	);
+}
+
+/** The API sorts by when a connection opened; the column shows its age, which is the other way round. */
+function shownOrder({ sort, order }: TableQuery): "asc" | "desc" {
+	if (sort !== "opened") return order;
+	return order === "asc" ? "desc" : "asc";
 }
 
 interface RowProps extends Pick<ConnectionTableProps, "onSelect" | "onDetails"> {
