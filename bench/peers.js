@@ -57,7 +57,7 @@ function file(folder, name, text) {
 }
 
 /** With everything that a user has on: log, metrics, meter, pings. */
-function clawgate({ folder, port, tlsPort, adminPort, backend, cert, key, routes = 0, endpoints = 0, checks = false }) {
+function clawgate({ folder, port, tlsPort, adminPort, backend, cert, key, routes = 0, endpoints = 0, checks = false, anyOrigin = false }) {
 	const many = Array.from({ length: endpoints }, (_, i) => `ws://127.0.0.${1 + (i % 250)}:${backend + Math.floor(i / 250)}`);
 	const config = {
 		listeners: [
@@ -72,7 +72,7 @@ function clawgate({ folder, port, tlsPort, adminPort, backend, cert, key, routes
 				match: { host: `h${i}.test`, path_prefix: `/r${i}` },
 				upstream: "chat",
 			})),
-			{ name: "rest", match: { path_prefix: "/" }, upstream: "chat", ...(checks ? CHECKS : {}) },
+			{ name: "rest", match: { path_prefix: "/" }, upstream: "chat", ...(checks ? CHECKS : anyOrigin ? { allowed_origins: ["*"] } : {}) },
 		],
 	};
 	return [process.execPath, [MAIN, "run", "-c", file(folder, "routes.yaml", JSON.stringify(config))]];

@@ -40,7 +40,7 @@ const TESTS = {
 	idle: { title: "memory per idle tunnel", unit: "KiB", kind: "idle", connections: 4_000 },
 	idleTls: { title: "memory per idle tunnel, TLS client side", unit: "KiB", kind: "idle", connections: 2_000, tls: true },
 	latency: { title: "p99 at 10 000 messages/s over 1 000 connections", unit: "ms", kind: "latency", connections: 1_000, size: 64, rate: 10_000, seconds },
-	unchecked: { title: "CPU per handshake, no checks", unit: "µs", kind: "handshakes", count: 10_000, atOnce: 50, only: "clawgate" },
+	unchecked: { title: "CPU per handshake, same headers, any origin, no checks", unit: "µs", kind: "handshakes", count: 10_000, atOnce: 50, headers: CREDENTIALS, only: "clawgate", setup: { anyOrigin: true } },
 	checked: { title: "CPU per handshake, origin + four limits + HS256 JWT", unit: "µs", kind: "handshakes", count: 10_000, atOnce: 50, headers: CREDENTIALS, only: "clawgate", setup: { checks: true } },
 	routes10: { title: "CPU per handshake, 10 routes", unit: "µs", kind: "handshakes", count: 6_000, atOnce: 50, hosts: 10, paths: 10, only: "clawgate", setup: { routes: 10 } },
 	routes10k: { title: "CPU per handshake, 10 000 routes", unit: "µs", kind: "handshakes", count: 6_000, atOnce: 50, hosts: 10_000, paths: 10_000, only: "clawgate", setup: { routes: 10_000 } },
