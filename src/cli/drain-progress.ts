@@ -1,5 +1,6 @@
 /** Watches a drain to its end. */
 import { setTimeout as wait } from "node:timers/promises";
+import type { DrainProgress } from "../gateway/drains.ts";
 import type { AdminClient } from "./admin-client.ts";
 import type { CommandIo } from "./command.ts";
 import { age } from "./table.ts";
@@ -7,23 +8,11 @@ import { age } from "./table.ts";
 const LOOK_EVERY_MS = 500;
 const BAR_WIDTH = 30;
 
-export interface DrainRow {
-	readonly id: number;
-	readonly target: string;
-	readonly state: "running" | "done";
-	readonly total: number;
-	readonly remaining: number;
-	readonly started_at: string;
-	readonly spread_ms: number;
-	readonly timeout_ms: number;
-	readonly close_code: number;
-}
-
 /**
  * Resolves with the drain when every connection of it has ended. On a terminal a bar moves on stderr; elsewhere there is
  * a line for each tenth.
  */
-export async function followDrain(client: AdminClient, started: DrainRow, io: CommandIo): Promise<DrainRow> {
+export async function followDrain(client: AdminClient, started: DrainProgress, io: CommandIo): Promise<DrainProgress> {
 	const onTerminal = io.terminal?.stderr === true;
 	const beganAt = performance.now();
 	let current = started;
@@ -36,7 +25,7 @@ export async function followDrain(client: AdminClient, started: DrainRow, io: Co
 		tenth = now;
 		if (current.state === "done") break;
 		await wait(LOOK_EVERY_MS);
-		const { drains } = await client.get<{ drains: DrainRow[] }>("drain");
+		const { drains } = await client.get<{ drains: DrainProgress[] }>("drain");
 		// Ended ones are listed for a while only.
 		current = drains.find(({ id }) => id === started.id) ?? { ...current, state: "done", remaining: 0 };
 	}
@@ -44,12 +33,12 @@ export async function followDrain(client: AdminClient, started: DrainRow, io: Co
 	return current;
 }
 
-function bar(drain: DrainRow): string {
+function bar(drain: DrainProgress): string {
 	const done = Math.round(share(drain) * BAR_WIDTH);
 	const closed = `${drain.total - drain.remaining}/${drain.total}`;
 	return `[${"#".repeat(done)}${".".repeat(BAR_WIDTH - done)}] ${closed} closed`;
 }
 
-function share({ total, remaining, state }: DrainRow): number {
+function share({ total, remaining, state }: DrainProgress): number {
 	return total === 0 || state === "done" ? 1 : (total - remaining) / total;
 }

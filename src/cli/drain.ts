@@ -1,4 +1,6 @@
 /** `clawgate drain`: tells connections of a running gateway to come back, spread over time. */
+
+import type { DrainProgress } from "../gateway/drains.ts";
 import {
 	ADMIN_HELP,
 	type AdminCommand,
@@ -10,7 +12,7 @@ import {
 } from "./arguments.ts";
 import { closeBody } from "./close.ts";
 import type { Command, CommandIo } from "./command.ts";
-import { type DrainRow, followDrain } from "./drain-progress.ts";
+import { followDrain } from "./drain-progress.ts";
 import { age, type Column, counted, printable, table } from "./table.ts";
 
 const KEYS = ["route", "upstream", "endpoint"] as const;
@@ -34,7 +36,7 @@ ${ADMIN_HELP}
   clawgate drain endpoint=10.0.1.10:8080 --spread 5m --wait
 `;
 
-const COLUMNS: readonly Column<DrainRow>[] = [
+const COLUMNS: readonly Column<DrainProgress>[] = [
 	{ title: "DRAIN", value: ({ id }) => String(id), right: true },
 	{ title: "TARGET", value: ({ target }) => target },
 	{ title: "STATE", value: ({ state }) => state, colour: ({ state }) => (state === "running" ? "yellow" : undefined) },
@@ -62,14 +64,14 @@ const command: AdminCommand = {
 		const named = Object.keys(filter).length > 0;
 		if (values.status === true) {
 			if (named || values.all === true) throw new UsageError("--status stands alone");
-			printStatus(await client.get<{ drains: DrainRow[] }>("drain"), values.json === true, io);
+			printStatus(await client.get<{ drains: DrainProgress[] }>("drain"), values.json === true, io);
 			return 0;
 		}
 		if (named === (values.all === true)) {
 			throw new UsageError("say what: route=NAME, upstream=NAME or endpoint=ID, or --all for every connection");
 		}
 		const { spread, timeout, reason } = values as Readonly<Record<string, string | undefined>>;
-		const started = await client.change<DrainRow>("POST", "drain", {
+		const started = await client.change<DrainProgress>("POST", "drain", {
 			...filter,
 			...(spread !== undefined && { spread }),
 			...(timeout !== undefined && { timeout }),
@@ -84,12 +86,12 @@ const command: AdminCommand = {
 
 export const drain: Command = (argv, io) => runAdminCommand(command, argv, io);
 
-function begun({ id, target, total, spread_ms }: DrainRow, waits: boolean): string {
+function begun({ id, target, total, spread_ms }: DrainProgress, waits: boolean): string {
 	const follow = waits ? "" : "; clawgate drain --status tells how far it is";
 	return `drain ${id} of ${printable(target)}: ${counted(total, "connection")} over ${age(spread_ms)}${follow}\n`;
 }
 
-function printStatus(answer: { readonly drains: readonly DrainRow[] }, json: boolean, io: CommandIo): void {
+function printStatus(answer: { readonly drains: readonly DrainProgress[] }, json: boolean, io: CommandIo): void {
 	if (json) io.stdout(`${JSON.stringify(answer, null, 2)}\n`);
 	else if (answer.drains.length === 0) io.stderr("no drain since the gateway started\n");
 	else io.stdout(table(answer.drains, COLUMNS, io));

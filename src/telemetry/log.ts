@@ -114,8 +114,3 @@ export class LogSink implements EventSink {
 		if (line !== undefined) this.#write(line);
 	}
 }
-
-/** A log to stdout, or to `write`. */
-export function createLogSink(options: LogOptions): LogSink {
-	return new LogSink(options);
-}

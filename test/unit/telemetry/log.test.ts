@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ERRORS, type ErrorCode } from "../../../src/errors.ts";
-import { createLogSink, type LogOptions } from "../../../src/telemetry/log.ts";
+import { type LogOptions, LogSink } from "../../../src/telemetry/log.ts";
 import { CLOSED, FACTS, OPENED, REFUSED } from "./events.fixtures.ts";
 
 const NOON = Date.UTC(2026, 0, 2, 12, 0, 0, 7);
@@ -24,7 +24,7 @@ const COMMON = {
 
 function recorded(options: Partial<LogOptions> = {}) {
 	const lines: string[] = [];
-	const sink = createLogSink({
+	const sink = new LogSink({
 		level: "info",
 		format: "json",
 		now: () => NOON,

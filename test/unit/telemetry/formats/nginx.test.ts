@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type ConnectionFacts, DETAILS } from "../../../../src/gateway/events.ts";
-import { createLogSink } from "../../../../src/telemetry/log.ts";
+import { LogSink } from "../../../../src/telemetry/log.ts";
 import { CLOSED, FACTS, OPENED, REFUSED } from "../events.fixtures.ts";
 
 // Local time, whatever the zone of the machine is.
@@ -17,7 +17,7 @@ const REQUESTED: ConnectionFacts = {
 
 function recorded() {
 	const lines: string[] = [];
-	const sink = createLogSink({
+	const sink = new LogSink({
 		level: "debug",
 		format: "nginx",
 		now: () => TIME,

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LOG_VARIABLES } from "../../../../src/config/log-template.ts";
 import { type ConnectionFacts, DETAILS, type RequestDetails } from "../../../../src/gateway/events.ts";
-import { createLogSink } from "../../../../src/telemetry/log.ts";
+import { LogSink } from "../../../../src/telemetry/log.ts";
 import { CLOSED, FACTS, OPENED, REFUSED } from "../events.fixtures.ts";
 
 const TIME = new Date(2026, 0, 2, 3, 4, 5, 6).getTime();
@@ -18,7 +18,7 @@ function requested(more: Partial<ConnectionFacts> = {}): ConnectionFacts {
 
 function recorded(template: string) {
 	const lines: string[] = [];
-	const sink = createLogSink({
+	const sink = new LogSink({
 		level: "debug",
 		format: "json",
 		template,

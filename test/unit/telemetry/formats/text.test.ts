@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createLogSink } from "../../../../src/telemetry/log.ts";
+import { LogSink } from "../../../../src/telemetry/log.ts";
 import { CLOSED, FACTS, OPENED, REFUSED } from "../events.fixtures.ts";
 
 // Local time, whatever the zone of the machine is.
@@ -8,7 +8,7 @@ const TIME = new Date(2026, 0, 2, 3, 4, 5, 6).getTime();
 
 function recorded(colour = false) {
 	const lines: string[] = [];
-	const sink = createLogSink({
+	const sink = new LogSink({
 		level: "debug",
 		format: "text",
 		now: () => TIME,
