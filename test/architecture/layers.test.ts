@@ -13,7 +13,8 @@ import { findCycle, importsOf, sourceFiles } from "./source-tree.ts";
 const LAYERS: readonly (readonly string[])[] = [
 	["main.ts"],
 	["cli"],
-	["app", "supervisor", "doctor", "import"],
+	["supervisor"],
+	["app", "doctor", "import"],
 	["server", "admin", "telemetry"],
 	["gateway"],
 	["config"],
