@@ -16,7 +16,7 @@ export function makeFrame(size) {
 	return { bytes: Buffer.concat([header, Buffer.alloc(4), Buffer.alloc(size, 0x61)]), echo: header.length + size };
 }
 
-/** Opens a WebSocket; `received(bytes)` is told how many bytes came after the 101. */
+/** Opens a WebSocket; `socket.received(length, buffer)` is told how many bytes came after the 101; they are valid during the call. */
 export function open({ port, path = "/", tls = false, host = "bench.test", headers = "", localAddress, received = () => {} }) {
 	return new Promise((resolve, reject) => {
 		let head = "";
@@ -30,14 +30,16 @@ export function open({ port, path = "/", tls = false, host = "bench.test", heade
 		socket.on("close", () => reject(new Error("closed during the handshake")));
 		function onBytes(length, buffer) {
 			if (head === undefined) {
-				socket.received(length);
+				socket.received(length, buffer);
 				return true;
 			}
 			head += buffer.latin1Slice(0, length);
 			const end = head.indexOf("\r\n\r\n");
 			if (end < 0) return true;
 			if (!head.startsWith("HTTP/1.1 101")) reject(new Error(head.slice(0, end)));
+			const after = Buffer.from(head.slice(end + 4), "latin1");
 			head = undefined;
+			if (after.length > 0) socket.received(after.length, after);
 			resolve(socket);
 			return true;
 		}
@@ -55,6 +57,21 @@ export async function openMany(count, options, atOnce = 50) {
 		sockets.push(...(await Promise.all(Array.from({ length: batch }, () => open(options)))));
 	}
 	return sockets;
+}
+
+/** Close 1000, masked with zeros. */
+const CLOSE = Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]);
+
+/** Says goodbye and waits until the other side has ended the connection. */
+export function closed(socket) {
+	return new Promise((resolve, reject) => {
+		const timer = setTimeout(() => reject(new Error("a Close was not answered within 10 s")), 10_000);
+		socket.on("close", () => {
+			clearTimeout(timer);
+			resolve();
+		});
+		socket.write(CLOSE);
+	});
 }
 
 export function destroyAll(sockets) {

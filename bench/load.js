@@ -1,31 +1,11 @@
 // One load in a process of its own: node load.js '{"kind": …}'. Prints its result as one JSON line.
-import { readFileSync } from "node:fs";
-import { destroyAll, makeFrame, open, openMany } from "./client.js";
+import { closed, destroyAll, makeFrame, open, openMany } from "./client.js";
+import { cpu, memory, sleep } from "./process.js";
 
 const { kind, pids, ...options } = JSON.parse(process.argv[2]);
-const TICK_US = 10_000;
-
-/** CPU time of the proxy's processes so far, in microseconds (user and system; /proc counts in ticks of 10 ms). */
-function cpu() {
-	let ticks = 0;
-	for (const pid of pids) {
-		const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
-		ticks += Number(fields[11]) + Number(fields[12]);
-	}
-	return ticks * TICK_US;
-}
-
-/** Proportional set size: what is shared between the proxy's processes counts once. */
-function memory() {
-	let kib = 0;
-	for (const pid of pids) kib += Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))[1]);
-	return kib;
-}
-
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const LOADS = {
-	/** Ping-pong on every connection for some seconds: CPU for each round trip. */
+	/** Ping-pong on every connection for some seconds: CPU for each round trip. Microseconds. */
 	async roundTrips({ port, tls, connections, size, seconds }) {
 		const { bytes, echo } = makeFrame(size);
 		let count = 0;
@@ -41,19 +21,25 @@ const LOADS = {
 			};
 			socket.write(bytes);
 		}
-		await sleep(1_500);
-		const [cpuBefore, countBefore, startedAt] = [cpu(), count, performance.now()];
+		// Compilers of the proxies that have one are done by then.
+		await sleep(2_000);
+		const [cpuBefore, countBefore, startedAt] = [cpu(pids), count, performance.now()];
 		await sleep(seconds * 1_000);
-		const [used, trips, elapsed] = [cpu() - cpuBefore, count - countBefore, performance.now() - startedAt];
+		const [used, trips, elapsed] = [cpu(pids) - cpuBefore, count - countBefore, performance.now() - startedAt];
 		destroyAll(sockets);
+		if (trips === 0) throw new Error("not one message came back");
 		return { value: used / trips, perSecond: (trips / elapsed) * 1_000 };
 	},
 
-	/** Open, one echo, close, many at once: CPU for each handshake. */
-	async handshakes({ port, tls, count, atOnce, hosts = 1, paths = 1, prefix = "", headers }) {
+	/**
+	 * Open and close, many at once: CPU for each connection from its opening handshake to its end. Microseconds. Clients
+	 * close with a closing handshake, as libraries and browsers do, or (`drop`) they are just gone.
+	 */
+	async handshakes({ port, tls, count, atOnce, hosts = 1, paths = 1, headers, drop = false }) {
 		const one = async (i) => {
-			const path = paths > 1 ? `${prefix}/r${i % paths}/x` : "/";
+			const path = paths > 1 ? `/r${i % paths}/x` : "/";
 			const socket = await open({ port, tls, path, host: hosts > 1 ? `h${i % hosts}.test` : "bench.test", headers });
+			if (!drop) await closed(socket);
 			destroyAll([socket]);
 		};
 		const run = async (total) => {
@@ -64,32 +50,42 @@ const LOADS = {
 				}),
 			);
 		};
-		await run(Math.min(2_000, count));
-		await sleep(500);
-		const [cpuBefore, startedAt] = [cpu(), performance.now()];
+		// As many before: what compiles does it then.
 		await run(count);
+		await sleep(500);
+		const [cpuBefore, startedAt] = [cpu(pids), performance.now()];
+		await run(count);
+		const elapsed = performance.now() - startedAt;
 		await sleep(300);
-		return { value: (cpu() - cpuBefore) / count, perSecond: (count / (performance.now() - startedAt)) * 1_000 };
+		return { value: (cpu(pids) - cpuBefore) / count, perSecond: (count / elapsed) * 1_000 };
 	},
 
-	/** Memory of the proxy with idle tunnels, less without. KiB for each. */
-	async idle({ port, tls, connections }) {
-		// What the first connections make the proxy allocate for good does not count.
-		destroyAll(await openMany(200, { port, tls }));
-		await sleep(2_000);
-		const before = memory();
-		const sockets = await openMany(connections, { port, tls });
-		await sleep(4_000);
-		const value = (memory() - before) / connections;
-		destroyAll(sockets);
-		await sleep(1_000);
-		return { value };
+	/**
+	 * What each further idle tunnel adds: memory with `base + connections` tunnels less memory with `base`. KiB for each.
+	 * The first ones pay for what a proxy allocates once, such as young generations and pools.
+	 */
+	async idle({ port, tls, base, connections, settle }) {
+		const first = await openMany(base, { port, tls });
+		await sleep(settle * 1_000);
+		const before = memory(pids);
+		const others = await openMany(connections, { port, tls });
+		await sleep(settle * 1_000);
+		const after = memory(pids);
+		const lost = [...first, ...others].filter((socket) => socket.destroyed).length;
+		if (lost > 0) throw new Error(`${lost} tunnels were closed while they were idle`);
+		destroyAll([...first, ...others]);
+		return { value: (after - before) / connections, total: after };
 	},
 
-	/** Messages at a fixed rate over many connections: the time to the echo. Milliseconds. */
+	/**
+	 * Messages at a fixed rate, evenly spread over time and connections: the time to the echo. Milliseconds. A connection
+	 * whose last message is still under way when its turn comes counts as having taken as long as that.
+	 */
 	async latency({ port, connections, size, rate, seconds }) {
 		const { bytes, echo } = makeFrame(size);
-		const times = [];
+		const times = new Float64Array(rate * (seconds + 1));
+		let got = 0;
+		const turn = (connections / rate) * 1_000;
 		let recording = false;
 		const sockets = await openMany(connections, { port });
 		for (const socket of sockets) {
@@ -99,27 +95,40 @@ const LOADS = {
 				missing -= length;
 				if (missing > 0) return;
 				missing += echo;
-				if (recording) times.push(performance.now() - socket.sentAt);
+				if (recording && got < times.length) times[got++] = performance.now() - socket.sentAt;
 				socket.sentAt = 0;
 			};
 		}
+		const warmUp = 2_000;
 		const startedAt = performance.now();
+		const own = process.cpuUsage();
 		let sent = 0;
-		while (performance.now() - startedAt < seconds * 1_000 + 1_000) {
-			recording ||= performance.now() - startedAt > 1_000;
-			const due = ((performance.now() - startedAt) / 1_000) * rate;
-			for (; sent < due; sent++) {
-				const socket = sockets[sent % connections];
-				if (socket.sentAt !== 0) continue;
-				socket.sentAt = performance.now();
-				socket.write(bytes);
-			}
-			await sleep(1);
-		}
+		await new Promise((resolve) => {
+			const timer = setInterval(() => {
+				const elapsed = performance.now() - startedAt;
+				recording = elapsed > warmUp;
+				if (elapsed > warmUp + seconds * 1_000) {
+					clearInterval(timer);
+					resolve();
+				}
+				for (const due = (elapsed / 1_000) * rate; sent < due; sent++) {
+					const socket = sockets[sent % connections];
+					if (socket.sentAt !== 0) {
+						if (recording && got < times.length) times[got++] = turn;
+						continue;
+					}
+					socket.sentAt = performance.now();
+					socket.write(bytes);
+				}
+			}, 1);
+		});
+		const { user, system } = process.cpuUsage(own);
+		// Far below 1, or it is the client that is measured.
+		const clientCpu = (user + system) / 1_000 / (performance.now() - startedAt);
 		destroyAll(sockets);
-		times.sort((a, b) => a - b);
-		const at = (share) => times[Math.floor(times.length * share)];
-		return { value: at(0.99), p50: at(0.5), p99: at(0.99) };
+		const sorted = times.subarray(0, got).sort();
+		const at = (share) => sorted[Math.floor(got * share)];
+		return { value: at(0.99), p50: at(0.5), perSecond: got / seconds, clientCpu };
 	},
 
 	/** That the peer works at all: sizes around every length encoding come back whole. */
@@ -145,10 +154,6 @@ const LOADS = {
 	},
 };
 
-try {
-	console.log(JSON.stringify(await LOADS[kind](options)));
-	process.exit(0);
-} catch (error) {
-	console.log(JSON.stringify({ error: error.message }));
-	process.exit(0);
-}
+const result = await LOADS[kind](options).catch((error) => ({ error: error.message }));
+// The sockets of a failed load must not keep the process.
+process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));

@@ -1,22 +1,22 @@
 // The proxies that are compared, as each is set up for WebSockets by its own documentation; whichever are installed.
-import { execFileSync, spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const HERE = fileURLToPath(new URL("./", import.meta.url));
 const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 
-/** `start(context)` gives the arguments of the process; `ports` are those of the peer alone. */
+/** `version()` is undefined where the peer is not installed; `start(context)` gives the command and its arguments. */
 export const PEERS = {
-	direct: { installed: () => true, start: undefined },
-	clawgate: { installed: () => true, start: clawgate },
-	nginx: { installed: () => has("nginx", "-v"), start: nginx },
-	haproxy: { installed: () => has("haproxy", "-v"), start: haproxy },
-	caddy: { installed: () => has("caddy", "version"), start: caddy },
-	httpxy: { installed: () => resolves("httpxy"), start: library("httpxy") },
-	"http-proxy": { installed: () => resolves("http-proxy"), start: library("http-proxy") },
-	"http-proxy-3": { installed: () => resolves("http-proxy-3"), start: library("http-proxy-3") },
+	direct: { version: () => "" },
+	clawgate: { version: () => versionOf("../package.json"), start: clawgate },
+	nginx: { version: () => says("nginx", "-v"), start: nginx },
+	haproxy: { version: () => says("haproxy", "-v"), start: haproxy },
+	caddy: { version: () => says("caddy", "version"), start: caddy },
+	httpxy: { version: () => versionOf("node_modules/httpxy/package.json"), start: library("httpxy") },
+	"http-proxy": { version: () => versionOf("node_modules/http-proxy/package.json"), start: library("http-proxy") },
+	"http-proxy-3": { version: () => versionOf("node_modules/http-proxy-3/package.json"), start: library("http-proxy-3") },
 };
 
 /** For a token signed with {@link SECRET}. */
@@ -32,22 +32,15 @@ const CHECKS = {
 	},
 };
 
-function has(command, argument) {
-	try {
-		execFileSync(command, [argument], { stdio: "ignore" });
-		return true;
-	} catch {
-		return false;
-	}
+/** The version in what a command says of itself. */
+function says(command, argument) {
+	const { error, stdout, stderr } = spawnSync(command, [argument], { encoding: "utf8" });
+	return error ? undefined : (/\d+(\.\d+)+/.exec(stdout + stderr)?.[0] ?? "");
 }
 
-function resolves(name) {
-	try {
-		import.meta.resolve(name);
-		return true;
-	} catch {
-		return false;
-	}
+function versionOf(path) {
+	const url = new URL(path, import.meta.url);
+	return existsSync(url) ? JSON.parse(readFileSync(url, "utf8")).version : undefined;
 }
 
 function file(folder, name, text) {
@@ -60,6 +53,7 @@ function file(folder, name, text) {
 function clawgate({ folder, port, tlsPort, adminPort, backend, cert, key, routes = 0, endpoints = 0, checks = false, anyOrigin = false }) {
 	const many = Array.from({ length: endpoints }, (_, i) => `ws://127.0.0.${1 + (i % 250)}:${backend + Math.floor(i / 250)}`);
 	const config = {
+		workers: 1,
 		listeners: [
 			{ name: "plain", address: `127.0.0.1:${port}` },
 			{ name: "secure", address: `127.0.0.1:${tlsPort}`, tls: { certificates: [{ cert, key }] } },
@@ -99,19 +93,26 @@ http {
 	client_body_temp_path ${folder}; proxy_temp_path ${folder}; fastcgi_temp_path ${folder};
 	uwsgi_temp_path ${folder}; scgi_temp_path ${folder};
 	server { listen 127.0.0.1:${port} backlog=4096; ${location} }
-	server { listen 127.0.0.1:${tlsPort} ssl backlog=4096; ssl_certificate ${cert}; ssl_certificate_key ${key}; ${location} }
+	server {
+		listen 127.0.0.1:${tlsPort} ssl backlog=4096;
+		ssl_certificate ${cert}; ssl_certificate_key ${key}; ssl_protocols TLSv1.2 TLSv1.3;
+		${location}
+	}
 }
 `;
 	return ["nginx", ["-p", folder, "-c", file(folder, "nginx.conf", text)]];
 }
 
 function haproxy({ folder, port, tlsPort, backend, cert, key }) {
-	const both = file(folder, "both.pem", readFileSync(cert, "utf8") + readFileSync(key, "utf8"));
+	const both = file(folder, "both.pem", `${readFileSync(cert, "utf8").trim()}\n${readFileSync(key, "utf8")}`);
 	const text = `global
 	maxconn 9000
 	nbthread 1
+	log stdout format raw local0
 defaults
 	mode http
+	log global
+	option httplog
 	timeout connect 5s
 	timeout client 3600s
 	timeout server 3600s
@@ -123,7 +124,7 @@ frontend plain
 backend chat
 	server one 127.0.0.1:${backend}
 `;
-	return ["haproxy", ["-db", "-q", "-f", file(folder, "haproxy.cfg", text)]];
+	return ["haproxy", ["-db", "-f", file(folder, "haproxy.cfg", text)]];
 }
 
 function caddy({ folder, port, tlsPort, backend, cert, key }) {
@@ -131,10 +132,14 @@ function caddy({ folder, port, tlsPort, backend, cert, key }) {
 	admin off
 	auto_https off
 }
-http://127.0.0.1:${port} {
+http://:${port} {
+	bind 127.0.0.1
+	log
 	reverse_proxy 127.0.0.1:${backend}
 }
-https://127.0.0.1:${tlsPort} {
+https://:${tlsPort} {
+	bind 127.0.0.1
+	log
 	tls ${cert} ${key}
 	reverse_proxy 127.0.0.1:${backend}
 }
@@ -149,8 +154,11 @@ function library(name) {
 	];
 }
 
-/** Starts a peer; its output goes nowhere, or to `log`. */
+/** Starts a peer; its output, with HAProxy's, Caddy's and Clawgate's log lines, goes to `log`. */
 export function startPeer(name, context, log) {
 	const [command, args] = PEERS[name].start(context);
-	return spawn(command, args, { stdio: ["ignore", log, log] });
+	const { folder } = context;
+	// Caddy keeps files in the home folder.
+	const env = { ...process.env, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder };
+	return spawn(command, args, { stdio: ["ignore", log, log], env });
 }

@@ -1,59 +1,41 @@
 // npm run bench: every installed proxy, one after the other in one run, medians and ratios.
-//   node run.js [--runs 5] [--seconds 4] [--peers clawgate,nginx] [--tests cpu64,idle] [--json results.json]
+//   node run.js [--runs 5] [--seconds 4] [--settle 10] [--peers clawgate,nginx] [--tests cpu64,idle | growth] [--json results.json]
+// `node report.js results.json` prints the tables again; with --write FILE it puts them into a Markdown file.
 import { execFile, fork } from "node:child_process";
-import { createHmac } from "node:crypto";
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import { generate } from "selfsigned";
-import { PEERS, SECRET, startPeer } from "./peers.js";
-import { median, table } from "./report.js";
+import { PEERS, startPeer } from "./peers.js";
+import { sleep, tree } from "./process.js";
+import { tables } from "./report.js";
+import { chosen, makeTests } from "./tests.js";
 
 const run = promisify(execFile);
 const { values } = parseArgs({
 	options: {
 		runs: { type: "string", default: "5" },
 		seconds: { type: "string", default: "4" },
+		settle: { type: "string", default: "10" },
 		peers: { type: "string" },
 		tests: { type: "string" },
 		json: { type: "string" },
 	},
 });
-const seconds = Number(values.seconds);
 const BACKEND = 21_000;
-const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub: "ada", iss: "bench", exp: Math.floor(Date.now() / 1_000) + 86_400 })}`;
-const token = `${signed}.${createHmac("sha256", SECRET).update(signed).digest("base64url")}`;
-const CREDENTIALS = `Origin: https://app.bench.test\r\nAuthorization: Bearer ${token}\r\n`;
 const LOAD = fileURLToPath(new URL("./load.js", import.meta.url));
-
-/** What is measured: the load, its unit, and whether the peer is asked through TLS or with a special configuration. */
-const TESTS = {
-	cpu64: { title: "CPU per 64 B round trip, 200 connections", unit: "µs", kind: "roundTrips", size: 64, connections: 200, seconds },
-	cpu16k: { title: "CPU per 16 KiB round trip, 200 connections", unit: "µs", kind: "roundTrips", size: 16_384, connections: 200, seconds },
-	tls64: { title: "CPU per 64 B round trip, TLS client side", unit: "µs", kind: "roundTrips", size: 64, connections: 200, seconds, tls: true },
-	tls16k: { title: "CPU per 16 KiB round trip, TLS client side", unit: "µs", kind: "roundTrips", size: 16_384, connections: 200, seconds, tls: true },
-	handshake: { title: "CPU per handshake", unit: "µs", kind: "handshakes", count: 10_000, atOnce: 50 },
-	idle: { title: "memory per idle tunnel", unit: "KiB", kind: "idle", connections: 4_000 },
-	idleTls: { title: "memory per idle tunnel, TLS client side", unit: "KiB", kind: "idle", connections: 2_000, tls: true },
-	latency: { title: "p99 at 10 000 messages/s over 1 000 connections", unit: "ms", kind: "latency", connections: 1_000, size: 64, rate: 10_000, seconds },
-	unchecked: { title: "CPU per handshake, same headers, any origin, no checks", unit: "µs", kind: "handshakes", count: 10_000, atOnce: 50, headers: CREDENTIALS, only: "clawgate", setup: { anyOrigin: true } },
-	checked: { title: "CPU per handshake, origin + four limits + HS256 JWT", unit: "µs", kind: "handshakes", count: 10_000, atOnce: 50, headers: CREDENTIALS, only: "clawgate", setup: { checks: true } },
-	routes10: { title: "CPU per handshake, 10 routes", unit: "µs", kind: "handshakes", count: 6_000, atOnce: 50, hosts: 10, paths: 10, only: "clawgate", setup: { routes: 10 } },
-	routes10k: { title: "CPU per handshake, 10 000 routes", unit: "µs", kind: "handshakes", count: 6_000, atOnce: 50, hosts: 10_000, paths: 10_000, only: "clawgate", setup: { routes: 10_000 } },
-	endpoints10: { title: "CPU per handshake, 10 endpoints", unit: "µs", kind: "handshakes", count: 6_000, atOnce: 50, only: "clawgate", setup: { endpoints: 10 } },
-	endpoints1000: { title: "CPU per handshake, 1 000 endpoints", unit: "µs", kind: "handshakes", count: 6_000, atOnce: 50, only: "clawgate", setup: { endpoints: 1_000 } },
-};
-
-const wanted = values.tests?.split(",") ?? Object.keys(TESTS);
-const peers = (values.peers?.split(",") ?? Object.keys(PEERS)).filter((name) => {
-	const installed = PEERS[name]?.installed() ?? false;
-	if (!installed) console.error(`${name}: not installed, left out`);
-	return installed;
-});
+const tests = makeTests(Number(values.seconds), Number(values.settle));
+const wanted = chosen(tests, values.tests);
+const versions = {};
+for (const name of values.peers?.split(",") ?? Object.keys(PEERS)) {
+	const version = PEERS[name]?.version();
+	if (version === undefined) console.error(`${name}: not installed, left out`);
+	else versions[name] = version;
+}
+const peers = Object.keys(versions);
 const folder = mkdtempSync(join(tmpdir(), "clawgate-bench-"));
 const pair = await generate([{ name: "commonName", value: "bench.test" }], { keyType: "ec", algorithm: "sha256" });
 const cert = join(folder, "cert.pem");
@@ -61,44 +43,62 @@ const key = join(folder, "key.pem");
 writeFileSync(cert, pair.cert);
 writeFileSync(key, pair.private);
 
-const backends = await Promise.all([0, 1, 2, 3].map((i) => startBackend(BACKEND + i)));
+const machine = {
+	cpu: cpus()[0]?.model,
+	cores: cpus().length,
+	kernel: release(),
+	node: process.version,
+	runs: Number(values.runs),
+	versions,
+};
+/** By test, then by peer: one result for each run. */
 const samples = {};
+const checked = new Set();
+const backends = await Promise.all([0, 1, 2, 3].map((i) => startBackend(BACKEND + i)));
 try {
 	for (let round = 0; round < Number(values.runs); round++) {
-		for (const test of wanted) for (const peer of peers) await measure(test, peer, round);
+		// There and back again, so that a machine that slows down does not always hit the same peer.
+		const order = round % 2 === 0 ? peers : peers.toReversed();
+		for (const test of wanted) for (const peer of order) await measure(test, peer, round);
+		save();
 	}
 } finally {
 	for (const backend of backends) backend.kill();
 	rmSync(folder, { recursive: true, force: true });
 }
-const results = Object.fromEntries(
-	wanted.map((test) => [
-		test,
-		{
-			title: TESTS[test].title,
-			unit: TESTS[test].unit,
-			peers: Object.fromEntries(Object.entries(samples[test] ?? {}).map(([name, list]) => [name, median(list)])),
-		},
-	]),
-);
-const machine = { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release(), node: process.version, runs: Number(values.runs) };
-if (values.json) writeFileSync(values.json, `${JSON.stringify({ machine, results, samples }, null, "\t")}\n`);
-console.log(table(machine, results));
+console.log(tables(outcome()));
+
+function outcome() {
+	const described = wanted.map((name) => {
+		const { title, unit, bars, added, group } = tests[name];
+		return [name, { title, unit, bars, added, group, samples: samples[name] ?? {} }];
+	});
+	return { machine, tests: Object.fromEntries(described) };
+}
+
+function save() {
+	if (values.json) writeFileSync(values.json, `${JSON.stringify(outcome(), null, "\t")}\n`);
+}
 
 async function measure(name, peer, round) {
-	const { title: _, unit: __, only, setup, ...load } = TESTS[name];
-	if (only && only !== peer) return;
+	const { title: _, unit, setup, bars: _bars, added, group: _group, ...load } = tests[name];
+	if (setup && peer !== "clawgate") return;
 	// Without a proxy there is nothing whose CPU or memory could be read.
-	if (peer === "direct" && load.kind !== "latency") return;
-	const result = peer === "direct" ? await runLoad({ ...load, port: BACKEND, pids: [] }) : await runPeer(peer, load, setup, round);
-	if (result.error) {
-		console.error(`${name} ${peer}: ${result.error}`);
+	if (peer === "direct" && !added) return;
+	for (let attempt = 1; attempt <= 2; attempt++) {
+		const result = peer === "direct" ? await runLoad({ ...load, port: BACKEND, pids: [] }) : await runPeer(peer, load, setup, round);
+		if (result.error) {
+			console.error(`${name} ${peer}, attempt ${attempt} of 2: ${result.error}`);
+			continue;
+		}
+		samples[name] ??= {};
+		samples[name][peer] ??= [];
+		samples[name][peer].push({ round, ...result });
+		const { value, ...more } = result;
+		const rest = Object.entries(more).map(([key, number]) => `, ${key} ${number < 10 ? number.toFixed(3) : Math.round(number)}`);
+		console.error(`${round + 1}/${values.runs} ${name} ${peer}: ${value.toFixed(3)} ${unit}${rest.join("")}`);
 		return;
 	}
-	samples[name] ??= {};
-	samples[name][peer] ??= [];
-	samples[name][peer].push(result.value);
-	console.error(`${name} ${peer}: ${result.value.toFixed(2)} ${TESTS[name].unit}${result.perSecond ? ` at ${Math.round(result.perSecond)}/s` : ""}`);
 }
 
 async function runPeer(peer, load, setup, round) {
@@ -106,40 +106,53 @@ async function runPeer(peer, load, setup, round) {
 	const context = { folder: mkdtempSync(join(folder, `${peer}-`)), port: base, tlsPort: base + 1, adminPort: base + 2, backend: BACKEND, cert, key, ...setup };
 	const log = openSync(join(context.folder, "log"), "w");
 	const child = startPeer(peer, context, log);
+	closeSync(log);
+	const said = () => readFileSync(join(context.folder, "log"), "utf8").slice(0, 2_000);
 	const ended = new Promise((resolve) => child.once("exit", resolve));
 	try {
 		const port = load.tls ? context.tlsPort : context.port;
-		if (!(await listening(port))) {
-			return { error: `does not listen:\n${readFileSync(join(context.folder, "log"), "utf8").slice(0, 2_000)}` };
-		}
-		const first = round === 0 ? await runLoad({ kind: "correctness", port, tls: load.tls, pids: [] }) : {};
+		if (!(await listening(port, () => child.exitCode !== null))) return { error: `does not listen on ${port}:\n${said()}` };
+		const check = `${peer} ${load.tls ?? false}`;
+		const first = checked.has(check) ? {} : await runLoad({ kind: "correctness", port, tls: load.tls, pids: [] });
 		if (first.error) return { error: `is not correct: ${first.error}` };
-		return await runLoad({ ...load, port, pids: [child.pid] });
+		checked.add(check);
+		const result = await runLoad({ ...load, port, pids: tree(child.pid) });
+		return child.exitCode === null ? result : { error: `ended during the load:\n${said()}` };
 	} finally {
 		child.kill("SIGKILL");
 		await ended;
+		rmSync(context.folder, { recursive: true, force: true });
 	}
 }
 
 async function runLoad(load) {
-	const { stdout } = await run(process.execPath, [LOAD, JSON.stringify(load)], { timeout: 180_000 });
-	return JSON.parse(stdout);
+	try {
+		const { stdout } = await run(process.execPath, [LOAD, JSON.stringify(load)], { timeout: 180_000 });
+		return JSON.parse(stdout);
+	} catch (error) {
+		return { error: `the load did not end well: ${error.message}` };
+	}
 }
 
-async function listening(port) {
-	for (let i = 0; i < 200; i++) {
+async function listening(port, gone) {
+	const deadline = performance.now() + 60_000;
+	while (performance.now() < deadline && !gone()) {
 		const open = await new Promise((resolve) => {
-			const socket = connect(port, "127.0.0.1", () => resolve(true)).on("error", () => resolve(false));
-			socket.on("close", () => {});
-			setTimeout(() => socket.destroy(), 50).unref();
+			const socket = connect(port, "127.0.0.1", () => {
+				socket.destroy();
+				resolve(true);
+			}).on("error", () => resolve(false));
 		});
 		if (open) return true;
-		await new Promise((resolve) => setTimeout(resolve, 50));
+		await sleep(50);
 	}
 	return false;
 }
 
 function startBackend(port) {
 	const child = fork(fileURLToPath(new URL("./backend.js", import.meta.url)), [String(port)]);
-	return new Promise((resolve) => child.once("message", () => resolve(child)));
+	return new Promise((resolve, reject) => {
+		child.once("message", () => resolve(child));
+		child.once("exit", (code) => reject(new Error(`the backend on port ${port} ended with ${code}: is the port in use?`)));
+	});
 }

@@ -1,45 +1,23 @@
 /** The composition root of one gateway process: makes every part, joins them, and takes them down in order. */
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { EventStreams } from "./admin/api/events.ts";
+import { AdminApi, announceEndpoint } from "./admin-api.ts";
 import { AdminPort } from "./admin-port.ts";
 import type { Loaded } from "./config/load.ts";
 import type { GatewayConfig } from "./config/schema.ts";
 import { type WatchedFiles, watchFiles } from "./config/watch.ts";
-import { afterOn } from "./gateway/after.ts";
-import { Connections } from "./gateway/connections.ts";
-import { Drains } from "./gateway/drains.ts";
-import { GatewayEvents } from "./gateway/events.ts";
-import { Forwarders } from "./gateway/forwarders.ts";
-import type { Gateway } from "./gateway/gateway.ts";
-import { leaveEndpoint, retire } from "./gateway/retire.ts";
+import { workerCount } from "./config/workers.ts";
 import { type Revoked, type RevokeOptions, revoke } from "./gateway/revoke.ts";
 import { ShutDown } from "./gateway/shutdown.ts";
-import { compileSnapshot, type Snapshot } from "./gateway/snapshot.ts";
-import { gatewaySource } from "./metrics-source.ts";
-import { PolicyStates } from "./policy/states.ts";
-import { Reloader, type ReloadResult, type ReloadTrigger } from "./reload.ts";
-import { Listeners } from "./server/listeners.ts";
-import { LogSink } from "./telemetry/log.ts";
-import { Metrics } from "./telemetry/metrics.ts";
-import { OpenTelemetryTracing } from "./telemetry/tracing.ts";
-import { TimerWheel } from "./tunnel/wheel.ts";
-import { withDiscovered } from "./upstreams/discovery/merge.ts";
+import { GatewayProcess, type Shared } from "./gateway-process.ts";
+import { Reloader, type ReloadResult, type ReloadTrigger, restartWarnings } from "./reload.ts";
+import type { TicketKeys } from "./server/ticket-keys.ts";
 import { Monitor } from "./upstreams/monitor.ts";
-import { becameAvailable } from "./upstreams/slow-start.ts";
-import { UpstreamStates } from "./upstreams/states.ts";
 
-/** A running gateway. */
-export interface GatewayHandle {
+/** A running gateway, of one process or of several. */
+export interface RunningGateway {
 	/** Bound port by listener name; 0 for a unix socket. */
 	readonly ports: Readonly<Record<string, number>>;
 	readonly adminPort: number | undefined;
-	/** Tunnels open now. */
-	connectionCount(): number;
-	/**
-	 * Takes tokens back: closes their connections with 1008 and refuses them from now on.
-	 * @throws RangeError unless exactly one of `sub` and `jti` is given, and when there are too many revocations already
-	 */
-	revoke(options: RevokeOptions): Revoked;
 	/** Reads the configuration anew. Without {@link GatewayOptions.source} there is nothing to read. */
 	reload(trigger: ReloadTrigger): Promise<ReloadResult>;
 	/**
@@ -47,6 +25,17 @@ export interface GatewayHandle {
 	 * `immediately` cuts everything off, also when a stop is under way.
 	 */
 	stop(options?: { immediately?: boolean }): Promise<void>;
+}
+
+/** A gateway that runs in this process. */
+export interface GatewayHandle extends RunningGateway {
+	/** Tunnels open now. */
+	connectionCount(): number;
+	/**
+	 * Takes tokens back: closes their connections with 1008 and refuses them from now on.
+	 * @throws RangeError unless exactly one of `sub` and `jti` is given, and when there are too many revocations already
+	 */
+	revoke(options: RevokeOptions): Revoked;
 }
 
 /** Where the configuration comes from, for reloads. */
@@ -63,104 +52,44 @@ export interface GatewayOptions {
 	readonly source?: ConfigSource | undefined;
 	/** Takes the log lines instead of stdout. */
 	readonly write?: (line: string) => void;
+	/** What session tickets are encrypted with, when other processes serve the same clients; else it has its own. */
+	readonly ticketKeys?: TicketKeys | undefined;
+	/** What a supervisor gives; without it the gateway has its own. */
+	readonly shared?: Shared | undefined;
 }
 
 /**
  * Starts a gateway.
  * @throws ListenError when an address cannot be had; Error when a certificate or key cannot be used
  */
-export async function startGateway({ config, source, write }: GatewayOptions): Promise<GatewayHandle> {
-	const clock = () => performance.now();
-	const random = Math.random;
-	const events = new GatewayEvents();
-	const tracing = new OpenTelemetryTracing();
-	events.add(tracing);
-	const log = new LogSink({ ...config.log, ...(write && { write }) });
-	events.add(log);
-	const states = new UpstreamStates(clock, (level, event, fields) => events.notice(level, event, fields));
-	const wheel = new TimerWheel(clock);
-	const policies = new PolicyStates({
-		now: Date.now,
-		clock,
-		random,
-		after: afterOn(wheel, clock),
-		notice: (level, event, fields) => events.notice(level, event, fields),
-		limited: (route, limit) => events.limited(route, limit),
-	});
+export async function startGateway(options: GatewayOptions): Promise<GatewayHandle> {
+	const { config, source, write, ticketKeys, shared } = options;
+	const serving = new GatewayProcess({ config, write, ticketKeys, shared });
+	const { gateway, listeners, metrics, log } = serving;
+	const { events, policies } = gateway;
 	const monitor = new Monitor({
 		notice: (level, event, fields) => events.notice(level, event, fields),
-		random,
-		clock,
-		onDown: (upstream, endpoint) => {
-			if (upstream.onUnhealthy !== "close") return;
-			leaveEndpoint(gateway.connections.list(), upstream.name, endpoint.id, gateway.drains);
+		random: gateway.random,
+		clock: gateway.clock,
+		onDown: (upstream, endpoint) => serving.endpointDown(upstream, endpoint),
+		onUp: (_upstream, endpoint) => serving.endpointUp(endpoint),
+		onEndpoints: () => {
+			if (serving.follow(monitor.discovered)) monitor.update(gateway.snapshot.upstreams.values());
 		},
-		onUp: (_upstream, endpoint) => becameAvailable(endpoint, clock()),
-		onEndpoints: () => followDiscovery(),
 	});
-	const compile = (next: GatewayConfig): Snapshot => ({
-		...compileSnapshot(withDiscovered(next, monitor.discovered), {
-			states,
-			policies,
-			random,
-			stickySecret: stickySecret(),
-			readFile: readFileSync,
-		}),
-		// What the operator wrote, without what was discovered: the next file is compared with it.
-		config: next,
-	});
-	const gateway: Gateway = {
-		snapshot: compile(config),
-		stopping: false,
-		connections: new Connections(events, clock),
-		handshakes: new Set(),
-		drains: new Drains(events, random),
-		events,
-		tracing,
-		wheel,
-		policies,
-		forwarders: new Forwarders(),
-		clock,
-		random,
-	};
-	states.prune(gateway.snapshot.upstreams.values());
-	/** The same configuration with the endpoints that discovery knows now; connections to others are drained. */
-	const followDiscovery = (): void => {
-		const old = gateway.snapshot;
-		let next: Snapshot;
-		try {
-			next = compile(old.config);
-		} catch (error) {
-			// A file of the configuration is not there at this moment. The next change of DNS, or a reload, tries again.
-			events.notice("error", "discovery.rejected", { message: (error as Error).message });
-			return;
-		}
-		gateway.snapshot = next;
-		gateway.forwarders.retain(new Set(next.upstreams.values()));
-		retire(gateway.connections.list(), old, next, gateway.drains);
-		states.prune(next.upstreams.values());
-		monitor.update(next.upstreams.values());
-	};
-	const listeners = new Listeners(gateway);
-	const metrics = new Metrics({ source: gatewaySource(gateway, listeners) });
-	events.add(metrics);
+	const api = new AdminApi(events);
 	let ready = false;
 	let watched: WatchedFiles | undefined;
 
 	const reloader = new Reloader(
 		{
 			gateway,
-			listeners,
 			load: () => source?.load() ?? { config: gateway.snapshot.config, problems: [], files: [] },
-			compile,
-			applied: async (snapshot) => {
-				states.prune(snapshot.upstreams.values());
-				policies.prune(snapshot.config.routes.flatMap(({ auth }) => auth.jwt?.jwks_url ?? []));
-				// While a reload waited for its listeners, discovery may have gone on.
-				if (monitor.discovered.size > 0) followDiscovery();
-				else monitor.update(snapshot.upstreams.values());
-				log.configure(snapshot.config.log);
-				await admin.follow(snapshot.config.admin);
+			prepare: (next) => serving.prepare(next),
+			warnings: ({ workers }) => restartWarnings(1, workerCount(workers)),
+			applied: async (next) => {
+				monitor.update(gateway.snapshot.upstreams.values());
+				await admin.follow(next.admin);
 			},
 		},
 		source?.load().files ?? [],
@@ -170,17 +99,29 @@ export async function startGateway({ config, source, write }: GatewayOptions): P
 		if (source) watched?.set([source.file, ...reloader.files]);
 		return result;
 	};
-	const admin = new AdminPort({ gateway, metrics, isReady: () => ready, reload });
+	const streams = new EventStreams(api.feed);
+	const admin = new AdminPort({
+		events,
+		metrics,
+		readiness: () => (ready ? { ready } : { ready, reason: "the gateway is starting or shutting down" }),
+		operations: api.operations({
+			gateway,
+			reload: () => reload("api"),
+			revocations: {
+				revoke: (target) => revoke(gateway, target),
+				list: () => policies.revocations.list(),
+			},
+			streams,
+			endpointChanged: announceEndpoint(events),
+		}),
+		streams,
+	});
 
 	const close = async (): Promise<void> => {
 		ready = false;
 		watched?.stop();
 		monitor.stop();
-		listeners.destroy();
-		gateway.forwarders.close();
-		await policies.close();
-		states.close();
-		metrics.stop();
+		await serving.close();
 		await admin.close();
 		await log.stop();
 	};
@@ -188,7 +129,7 @@ export async function startGateway({ config, source, write }: GatewayOptions): P
 	try {
 		monitor.update(gateway.snapshot.upstreams.values());
 		await monitor.ready();
-		await (await listeners.prepare(config.listeners)).commit();
+		await listeners.open(config.listeners);
 		await admin.configure(config.admin);
 	} catch (error) {
 		await close();
@@ -220,12 +161,4 @@ export async function startGateway({ config, source, write }: GatewayOptions): P
 			return stopped;
 		},
 	};
-}
-
-/**
- * Key of sticky cookies where the config has none. It is the same everywhere, so that cookies survive a restart and
- * hold on every gateway; whoever must not be able to choose an endpoint is kept from it by `sticky.cookie.secret`.
- */
-export function stickySecret(): Buffer {
-	return createHash("sha256").update("clawgate sticky cookie").digest();
 }

@@ -167,6 +167,12 @@ export const ERRORS = {
 		phase: "admit",
 		hint: "there are as many connections as this service takes; try again later",
 	},
+	LIMITS_UNAVAILABLE: {
+		status: 503,
+		side: "gateway",
+		phase: "admit",
+		hint: "the gateway cannot check its limits now; connect again",
+	},
 	NO_ENDPOINT: {
 		status: 503,
 		side: "gateway",

@@ -15,6 +15,7 @@ export function gatewaySource(gateway: Gateway, listeners: Listeners): MetricsSo
 			return draining;
 		},
 		certificates: () => certificates(listeners),
+		workers: () => ({ serving: 1, configured: 1 }),
 		limiters: () => gateway.policies.counters.sizes(),
 	};
 }

@@ -102,9 +102,12 @@ export class AddressRanges {
 	// One list for both families would let `::/0` hold every IPv4 address: Node compares those as ::ffff:a.b.c.d.
 	readonly #ipv4 = new BlockList();
 	readonly #ipv6 = new BlockList();
+	/** Whether there is none. */
+	readonly empty: boolean;
 
 	/** @param ranges checked {@link cidr} values */
 	constructor(ranges: readonly string[]) {
+		this.empty = ranges.length === 0;
 		for (const range of ranges) {
 			const [address, bits] = range.split("/") as [string, string?];
 			const [list, family] = isIP(address) === 6 ? ([this.#ipv6, "ipv6"] as const) : ([this.#ipv4, "ipv4"] as const);
@@ -113,13 +116,10 @@ export class AddressRanges {
 		}
 	}
 
-	/** Whether there is none. */
-	get empty(): boolean {
-		return this.#ipv4.rules.length + this.#ipv6.rules.length === 0;
-	}
-
 	/** Whether `ip`, as {@link normaliseIp} gives it, is among them. */
 	has(ip: string): boolean {
+		// Asking Node's list makes an object of the address first.
+		if (this.empty) return false;
 		return isIP(ip) === 6 ? this.#ipv6.check(ip, "ipv6") : this.#ipv4.check(ip, "ipv4");
 	}
 }

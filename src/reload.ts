@@ -5,9 +5,6 @@ import { formatProblem } from "./config/problem.ts";
 import type { GatewayConfig } from "./config/schema.ts";
 import { fingerprint } from "./config/watch.ts";
 import type { Gateway } from "./gateway/gateway.ts";
-import { retire } from "./gateway/retire.ts";
-import type { Snapshot } from "./gateway/snapshot.ts";
-import type { Listeners } from "./server/listeners.ts";
 
 /** Who asked for a reload. */
 export type ReloadTrigger = "file" | "signal" | "api";
@@ -18,15 +15,39 @@ export interface ReloadResult {
 	readonly problems: readonly string[];
 }
 
+/** What a change of the configuration did. */
+export interface Changed {
+	readonly routes: number;
+	readonly upstreams: number;
+	/** Names of listeners. */
+	readonly opened: readonly string[];
+	readonly closed: readonly string[];
+	/** Tunnels open then. */
+	readonly connections: number;
+	/** How many of them are drained. */
+	readonly drained: number;
+}
+
+/** A change of the configuration that can take effect, and can still be given up. */
+export interface Change {
+	commit(): Promise<Changed>;
+	/** Everything stays as it was. */
+	abandon(): void;
+}
+
 export interface ReloaderParts {
 	readonly gateway: Gateway;
-	readonly listeners: Listeners;
 	/** Reads the configuration anew. */
 	readonly load: () => Loaded;
-	/** @throws Error when something that the checks could read cannot be used */
-	readonly compile: (config: GatewayConfig) => Snapshot;
-	/** What else follows the configuration (log, admin port, probes); called after the swap. */
-	readonly applied: (snapshot: Snapshot) => Promise<void> | void;
+	/**
+	 * Does all that can fail.
+	 * @throws Error when something that the checks could read cannot be used
+	 */
+	readonly prepare: (config: GatewayConfig) => Promise<Change>;
+	/** What of a configuration does not take effect now, in words. */
+	readonly warnings: (config: GatewayConfig) => readonly string[];
+	/** What else follows the configuration (admin port, probes); called after the change. */
+	readonly applied: (config: GatewayConfig) => Promise<void> | void;
 }
 
 export class Reloader {
@@ -52,7 +73,7 @@ export class Reloader {
 	}
 
 	async #reload(trigger: ReloadTrigger): Promise<ReloadResult> {
-		const { gateway, load } = this.#parts;
+		const { gateway, load, warnings: warningsOf } = this.#parts;
 		if (gateway.stopping) return { result: "rejected", problems: ["the gateway is shutting down"] };
 		const { config, problems: found, files } = load();
 		this.files = files;
@@ -63,37 +84,30 @@ export class Reloader {
 			gateway.events.notice("debug", "config.unchanged", { trigger });
 			return { result: "unchanged", problems };
 		}
+		const warnings = [...problems, ...warningsOf(config)];
 		try {
-			await this.apply(config, trigger, problems);
+			await this.#apply(config, trigger, warnings);
 		} catch (error) {
 			return this.#rejected(trigger, [...problems, (error as Error).message]);
 		}
 		this.#fingerprint = digest;
-		return { result: "success", problems };
+		return { result: "success", problems: warnings };
 	}
 
-	/**
-	 * Swaps the snapshot for one of `config`.
-	 * @throws Error before anything was changed
-	 */
-	async apply(config: GatewayConfig, trigger: string, warnings: readonly string[] = []): Promise<void> {
-		const { gateway, listeners, compile, applied } = this.#parts;
+	/** @throws Error before anything was changed */
+	async #apply(config: GatewayConfig, trigger: ReloadTrigger, warnings: readonly string[]): Promise<void> {
+		const { gateway, prepare, applied } = this.#parts;
 		const startedAt = gateway.clock();
-		const next = compile(config);
-		const change = await listeners.prepare(config.listeners);
-		const old = gateway.snapshot;
-		gateway.snapshot = next;
-		const { opened, closed } = await change.commit();
-		gateway.forwarders.retain(new Set(next.upstreams.values()));
-		const drained = retire(gateway.connections.list(), old, next, gateway.drains);
-		await applied(next);
+		const change = await prepare(config);
+		const { routes, upstreams, opened, closed, connections, drained } = await change.commit();
+		await applied(config);
 		gateway.events.notice("info", "config.reload", {
 			trigger,
-			routes: next.routes.length,
-			upstreams: next.upstreams.size,
+			routes,
+			upstreams,
 			listeners_opened: opened.length > 0 ? opened : undefined,
 			listeners_closed: closed.length > 0 ? closed : undefined,
-			connections: gateway.connections.size,
+			connections,
 			drained,
 			duration_ms: Math.round(gateway.clock() - startedAt),
 			warnings: warnings.length > 0 ? warnings : undefined,
@@ -105,4 +119,11 @@ export class Reloader {
 		events.notice("error", "config.rejected", { trigger, message: problems[0], problems });
 		return { result: "rejected", problems };
 	}
+}
+
+/** What a reload says when the number of processes changes between one and several. */
+export function restartWarnings(running: number, asked: number): string[] {
+	if ((running === 1) === (asked === 1)) return [];
+	const now = running === 1 ? "this is a single process" : `there are ${running} worker processes`;
+	return [`workers: ${asked} takes effect after a restart; until then ${now}`];
 }

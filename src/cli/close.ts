@@ -1,7 +1,7 @@
 /** `clawgate close`: ends connections of a running gateway now. */
 import { ADMIN_HELP, type AdminCommand, integerOption, readFilter, runAdminCommand, UsageError } from "./arguments.ts";
 import type { Command } from "./command.ts";
-import { FILTER_HELP, FILTER_KEYS } from "./connections.ts";
+import { FILTER_HELP, FILTER_KEYS } from "./connection-filter.ts";
 import { counted } from "./table.ts";
 
 const HELP = `Usage: clawgate close CONNECTION_ID…

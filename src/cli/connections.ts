@@ -2,14 +2,8 @@
 import type { AdminClient } from "./admin-client.ts";
 import { ADMIN_HELP, type AdminCommand, readFilter, refuseOthers, runAdminCommand, UsageError } from "./arguments.ts";
 import type { Command, CommandIo } from "./command.ts";
+import { FILTER_HELP, FILTER_KEYS } from "./connection-filter.ts";
 import { age, bytes, type Column, counted, table } from "./table.ts";
-
-/** Filters of CONFIG §6. */
-export const FILTER_KEYS = ["route", "upstream", "endpoint", "client_ip", "user", "subprotocol"] as const;
-
-export const FILTER_HELP = `FILTER is any of ${FILTER_KEYS.map((key) => `${key}=…`).join(" ")}
-All that are given have to fit; client_ip also takes a range such as 10.0.0.0/8.
-`;
 
 const SORTS = ["opened", "bytes_in", "bytes_out", "messages_in", "messages_out", "rtt"];
 const DEFAULT_LIMIT = 100;

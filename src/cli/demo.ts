@@ -1,5 +1,5 @@
 /** `clawgate run --demo`: two sample chat servers behind the gateway, and what to open. */
-import type { GatewayHandle } from "../app.ts";
+import type { RunningGateway } from "../app.ts";
 import type { GatewayConfig } from "../config/schema.ts";
 import type { CommandIo } from "./command.ts";
 
@@ -38,7 +38,7 @@ export async function startDemoBackends(io: CommandIo): Promise<(() => Promise<v
 }
 
 /** Says what can be opened now. */
-export function announceDemo(io: CommandIo, gateway: GatewayHandle, config: GatewayConfig): void {
+export function announceDemo(io: CommandIo, gateway: RunningGateway, config: GatewayConfig): void {
 	const lines = config.listeners.map(({ name, tls }) => {
 		const [http, ws] = tls ? ["https", "wss"] : ["http", "ws"];
 		const port = gateway.ports[name];

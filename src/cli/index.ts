@@ -1,16 +1,7 @@
-/** The commands by name. */
-import { check } from "./check.ts";
-import { close } from "./close.ts";
+/** The commands by name. Each is loaded when it is asked for: a gateway needs none of the others. */
 import { type Command, type CommandIo, EXIT_USAGE } from "./command.ts";
 import { type Completable, completion } from "./completion.ts";
-import { connections, FILTER_KEYS } from "./connections.ts";
-import { doctor } from "./doctor.ts";
-import { drain } from "./drain.ts";
-import { endpoints } from "./endpoints.ts";
-import { explain } from "./explain.ts";
-import { importConfig } from "./import.ts";
-import { run } from "./run.ts";
-import { schema } from "./schema.ts";
+import { FILTER_KEYS } from "./connection-filter.ts";
 
 interface Entry extends Completable {
 	readonly run: Command;
@@ -21,19 +12,23 @@ const ADMIN_OPTIONS = ["--admin", "--config", "--token", "--json", "--help"];
 const FILTERS = FILTER_KEYS.map((key) => `${key}=`);
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
-	run: { run, summary: "run the gateway: run [-c routes.yaml] [--demo]", options: ["--config", "--demo", "--help"] },
+	run: {
+		run: async (argv, io) => (await import("./run.ts")).run(argv, io),
+		summary: "run the gateway: run [-c routes.yaml] [--demo]",
+		options: ["--config", "--demo", "--help"],
+	},
 	check: {
-		run: check,
+		run: async (argv, io) => (await import("./check.ts")).check(argv, io),
 		summary: "report every problem of a configuration: check [-c routes.yaml]",
 		options: ["--config", "--help"],
 	},
 	explain: {
-		run: explain,
+		run: async (argv, io) => (await import("./explain.ts")).explain(argv, io),
 		summary: "tell where a handshake would go, and why: explain [-c routes.yaml] URL",
 		options: ["--config", "--header", "--subprotocol", "--client-ip", "--listener", "--json", "--help"],
 	},
 	doctor: {
-		run: doctor,
+		run: async (argv, io) => (await import("./doctor.ts")).doctor(argv, io),
 		summary: "open a WebSocket step by step and say what is wrong: doctor URL",
 		options: [
 			...[
@@ -51,18 +46,18 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
 		],
 	},
 	connections: {
-		run: connections,
+		run: async (argv, io) => (await import("./connections.ts")).connections(argv, io),
 		summary: "list the open connections of a running gateway: connections [FILTER…]",
 		options: ["--limit", "--sort", ...ADMIN_OPTIONS],
 		words: FILTERS,
 	},
 	endpoints: {
-		run: endpoints,
+		run: async (argv, io) => (await import("./endpoints.ts")).endpoints(argv, io),
 		summary: "list the endpoints of a running gateway, or change one: endpoints [UPSTREAM [ENDPOINT]]",
 		options: ["--state", "--weight", "--reset", ...ADMIN_OPTIONS],
 	},
 	drain: {
-		run: drain,
+		run: async (argv, io) => (await import("./drain.ts")).drain(argv, io),
 		summary: "have connections come back, spread over time: drain endpoint=ID [--spread 5m] [--wait]",
 		options: [
 			...["--all", "--spread", "--timeout", "--close-code", "--reason", "--wait", "--status"],
@@ -71,18 +66,22 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
 		words: ["route=", "upstream=", "endpoint="],
 	},
 	close: {
-		run: close,
+		run: async (argv, io) => (await import("./close.ts")).close(argv, io),
 		summary: "close connections at once: close CONNECTION_ID… | FILTER… | --all",
 		options: ["--all", "--close-code", "--reason", ...ADMIN_OPTIONS],
 		words: FILTERS,
 	},
 	import: {
-		run: importConfig,
+		run: async (argv, io) => (await import("./import.ts")).importConfig(argv, io),
 		summary: "make a routes.yaml from an nginx configuration: import nginx FILE",
 		options: ["--listen", "--help"],
 		words: ["nginx"],
 	},
-	schema: { run: schema, summary: "print the JSON Schema of routes.yaml for editors", options: ["--help"] },
+	schema: {
+		run: async (argv, io) => (await import("./schema.ts")).schema(argv, io),
+		summary: "print the JSON Schema of routes.yaml for editors",
+		options: ["--help"],
+	},
 	completion: {
 		run: (argv, io) => completion(argv, io, COMMANDS),
 		summary: "print a completion script for a shell: completion bash|zsh|fish",

@@ -2,9 +2,11 @@
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type ConfigSource, type GatewayHandle, startGateway } from "../app.ts";
+import { type ConfigSource, type RunningGateway, startGateway } from "../app.ts";
 import { readConfig } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
+import { workerCount } from "../config/workers.ts";
+import { startSupervisor } from "../supervisor/supervisor.ts";
 import { type Command, type CommandIo, EXIT_USAGE } from "./command.ts";
 import { announceDemo, startDemoBackends } from "./demo.ts";
 
@@ -38,9 +40,10 @@ export const run: Command = async (argv, io) => {
 
 	const stopBackends = values.demo ? await startDemoBackends(io) : undefined;
 	if (values.demo && !stopBackends) return EXIT_BAD_CONFIG;
-	let gateway: GatewayHandle;
+	const start = workerCount(config.workers) === 1 ? startGateway : startSupervisor;
+	let gateway: RunningGateway;
 	try {
-		gateway = await startGateway({ config, source });
+		gateway = await start({ config, source });
 	} catch (error) {
 		io.stderr(`clawgate: ${(error as Error).message}\n`);
 		await stopBackends?.();
@@ -65,7 +68,7 @@ function configSource(file: string, { cwd, env }: CommandIo): ConfigSource {
 }
 
 /** SIGHUP reloads. Waits for SIGTERM or SIGINT and for the drain after it; a second signal cuts the drain off. */
-async function signalled(gateway: GatewayHandle): Promise<void> {
+async function signalled(gateway: RunningGateway): Promise<void> {
 	process.on("SIGHUP", () => void gateway.reload("signal"));
 	await new Promise<void>((resolve, reject) => {
 		let asked = false;

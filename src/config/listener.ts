@@ -12,11 +12,10 @@ const certificate = z.strictObject({
 });
 
 const tlsOptions = z.strictObject({
-	certificates: z
-		.array(certificate)
-		.min(1, { error: "expected at least one certificate" })
-		.optional()
-		.meta({ description: "Chosen by the name the client asks for (SNI); the first is the fallback." }),
+	certificates: z.array(certificate).min(1, { error: "expected at least one certificate" }).optional().meta({
+		description:
+			"Chosen by the name the client asks for (SNI); the first is the fallback. An RSA and an ECDSA certificate for the same name are served together.",
+	}),
 	self_signed: oneOrMany(z.string().regex(HOST, { error: "expected a host name or an address" }))
 		.optional()
 		.meta({ description: "Host names for a certificate made at start, to try things out; instead of `certificates`." }),

@@ -8,9 +8,11 @@ import { defaultOptions, routeOptions } from "./route.ts";
 import { shutdownOptions } from "./shutdown.ts";
 import { upstreamOptions } from "./upstream.ts";
 import { nameText } from "./values.ts";
+import { workersOption } from "./workers.ts";
 
 /** routes.yaml as written; cross checks and `defaults` are load.ts's part. A new section is one line here. */
 export const configSchema = z.strictObject({
+	workers: workersOption,
 	trusted_proxies: z
 		.array(cidr)
 		.prefault([])

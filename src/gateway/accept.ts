@@ -15,7 +15,7 @@ import { type Connected, connect } from "./connect.ts";
 import { Connection } from "./connections.ts";
 import type { Attempt } from "./events.ts";
 import type { Gateway } from "./gateway.ts";
-import { readIncoming, readRequest } from "./incoming.ts";
+import { type ListenerFacts, readIncoming, readRequest } from "./incoming.ts";
 import { preambleFor } from "./proxied.ts";
 import { refuse, relayRefusal } from "./respond.ts";
 import { retire } from "./retire.ts";
@@ -24,7 +24,7 @@ import type { Route } from "./snapshot.ts";
 /** Takes an upgrade request to its tunnel, or to its answer. Never throws; leaves exactly one open or reject event. */
 export async function accept(
 	gateway: Gateway,
-	listener: string,
+	listener: ListenerFacts,
 	message: IncomingMessage,
 	socket: Socket,
 	head: Buffer,

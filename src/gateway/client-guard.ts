@@ -3,17 +3,17 @@
  * that leaves is noticed, which a socket that nobody reads would hide.
  */
 import type { Socket } from "node:net";
+import { Departure } from "../departure.ts";
 
 /** More than this before the 101 stops reading; a client has nothing to say yet (DESIGN §4 step 2). */
 const MAX_EARLY_BYTES = 16 * 1024;
 
 export class ClientGuard {
 	/** Aborts when the client leaves. */
-	readonly signal: AbortSignal;
+	readonly signal = new Departure();
 
 	readonly #socket: Socket;
-	readonly #abort = new AbortController();
-	readonly #onGone = () => this.#abort.abort();
+	readonly #onGone = () => this.signal.abort();
 	readonly #onData = (chunk: Buffer) => this.#hold(chunk);
 	readonly #early: Buffer[] = [];
 	#heldBytes = 0;
@@ -21,13 +21,12 @@ export class ClientGuard {
 	/** `head` is what stood behind the request's head already. */
 	constructor(socket: Socket, head: Buffer) {
 		this.#socket = socket;
-		this.signal = this.#abort.signal;
 		socket.on("error", this.#onGone);
 		socket.on("end", this.#onGone);
 		socket.on("close", this.#onGone);
 		socket.on("data", this.#onData);
 		if (head.length > 0) this.#hold(head);
-		if (socket.destroyed || socket.readableEnded) this.#abort.abort();
+		if (socket.destroyed || socket.readableEnded) this.signal.abort();
 	}
 
 	/** The client has left, or has said that it will not say any more. */

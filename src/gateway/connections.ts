@@ -135,12 +135,16 @@ export class Connections {
 	readonly traffic = new Traffic();
 	readonly #open = new Map<string, Connection>();
 	readonly #emptyWaiters: (() => void)[] = [];
-	#lastSequence = 0;
+	readonly #nextSequence: () => number;
 
-	/** `clock` is monotonic, in ms. */
-	constructor(events: GatewayEvents, clock: () => number) {
+	/**
+	 * @param clock monotonic, in ms
+	 * @param nextSequence the place of a connection that opens, from 1 and rising
+	 */
+	constructor(events: GatewayEvents, clock: () => number, nextSequence: () => number = counting()) {
 		this.events = events;
 		this.clock = clock;
+		this.#nextSequence = nextSequence;
 	}
 
 	/** Open tunnels. */
@@ -165,7 +169,7 @@ export class Connections {
 
 	/** For {@link Connection} only. */
 	added(connection: Connection): void {
-		connection.sequence = ++this.#lastSequence;
+		connection.sequence = this.#nextSequence();
 		this.#open.set(connection.facts.connection_id, connection);
 	}
 
@@ -176,6 +180,11 @@ export class Connections {
 		if (this.#open.size > 0) return;
 		for (const resolve of this.#emptyWaiters.splice(0)) resolve();
 	}
+}
+
+function counting(): () => number {
+	let last = 0;
+	return () => ++last;
 }
 
 function round(milliseconds: number): number {

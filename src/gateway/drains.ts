@@ -22,6 +22,9 @@ export interface DrainRequest {
 	readonly late?: (connection: Connection) => boolean;
 }
 
+/** Who is told that a drain begins (`drain.start`) and ends (`drain.end`). */
+export type DrainEvents = Pick<GatewayEvents, "notice">;
+
 /** How far a drain is. */
 export interface DrainProgress {
 	readonly id: number;
@@ -49,13 +52,13 @@ interface LookOut {
 }
 
 export class Drains {
-	readonly #events: GatewayEvents;
+	readonly #events: DrainEvents;
 	readonly #random: () => number;
 	#entries: Entry[] = [];
 	#lookOuts: LookOut[] = [];
 	#lastId = 0;
 
-	constructor(events: GatewayEvents, random: () => number) {
+	constructor(events: DrainEvents, random: () => number) {
 		this.#events = events;
 		this.#random = random;
 	}

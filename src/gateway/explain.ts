@@ -88,7 +88,7 @@ export async function explain(
 	snapshot: Snapshot,
 	{ message, socket, listener, websocket }: Explained,
 ): Promise<Explanation> {
-	const incoming = readIncoming(message, socket, listener, snapshot);
+	const incoming = readIncoming(message, socket, { name: listener, port: socket.localPort ?? 0 }, snapshot);
 	const basics = {
 		listener,
 		client_ip: incoming.client.clientIp,

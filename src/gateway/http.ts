@@ -4,9 +4,11 @@ import { asGatewayError, ERRORS, type ErrorCode, GatewayError } from "../errors.
 import { type Admission, admit } from "../policy/admission.ts";
 import { wantsWebSocket } from "../protocol/handshake.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
+import type { Permit } from "../upstreams/attempts/permit.ts";
 import { answerVerdict, errorVerdict } from "../upstreams/attempts/verdict.ts";
+import type { Endpoint } from "../upstreams/endpoint.ts";
 import type { Gateway } from "./gateway.ts";
-import { type Incoming, readIncoming, readRequest } from "./incoming.ts";
+import { type Incoming, type ListenerFacts, readIncoming, readRequest } from "./incoming.ts";
 import { preambleFor } from "./proxied.ts";
 import { errorBody, errorHeaders } from "./respond.ts";
 import type { Route } from "./snapshot.ts";
@@ -14,7 +16,7 @@ import type { Route } from "./snapshot.ts";
 /** Answers a request, from a backend or with an error. Never throws; leaves exactly one http event. */
 export async function handleHttp(
 	gateway: Gateway,
-	listener: string,
+	listener: ListenerFacts,
 	message: IncomingMessage,
 	response: ServerResponse,
 ): Promise<void> {
@@ -94,10 +96,16 @@ async function forward(
 	const { message, facts, details } = incoming;
 	const upstream = route.upstream();
 	facts.upstream = upstream.name;
+	const recalled = upstream.recall(request);
+	if (recalled !== undefined) await recalled;
 	const candidates = upstream.candidates(request);
+	const { permits } = upstream;
 	let last: GatewayError | undefined;
+	let endpoint: Endpoint | undefined;
+	let permit: Permit | undefined;
 	for (let tried = 0; tried < route.retries.attempts; tried++) {
-		const endpoint = candidates.next();
+		if (permits === undefined) endpoint = candidates.next();
+		else ({ endpoint, permit } = await permits.next(candidates, request));
 		if (!endpoint) break;
 		facts.endpoint = endpoint.id;
 		const cookie = upstream.stickyCookie(endpoint, request);
@@ -133,6 +141,8 @@ async function forward(
 			// The forwarder names a retry only where the request can be sent again.
 			const again = last.retry !== undefined && route.retries.on.has(last.retry);
 			if (!again || response.headersSent || response.destroyed) break;
+		} finally {
+			permit?.release();
 		}
 	}
 	throw last ?? upstream.unavailable();

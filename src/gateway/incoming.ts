@@ -15,6 +15,13 @@ import { type ConnectionFacts, DETAILS, type RequestDetails } from "./events.ts"
 import { proxied } from "./proxied.ts";
 import type { Snapshot } from "./snapshot.ts";
 
+/** Where a request came in. */
+export interface ListenerFacts {
+	readonly name: string;
+	/** 0 for a unix socket. Every connection has it as its local port: to ask each socket would be a system call more. */
+	readonly port: number;
+}
+
 /** A request on its way in: its client is known, nothing of it is checked yet. */
 export interface Incoming {
 	readonly message: IncomingMessage;
@@ -29,7 +36,12 @@ export interface Incoming {
 }
 
 /** Collects the facts; never throws, so that every request can be logged whatever it holds. */
-export function readIncoming(message: IncomingMessage, socket: Socket, listener: string, snapshot: Snapshot): Incoming {
+export function readIncoming(
+	message: IncomingMessage,
+	socket: Socket,
+	listener: ListenerFacts,
+	snapshot: Snapshot,
+): Incoming {
 	const { headers } = message;
 	const tcpPeerIp = normaliseIp(socket.remoteAddress ?? "");
 	const told = proxied(socket);
@@ -41,7 +53,7 @@ export function readIncoming(message: IncomingMessage, socket: Socket, listener:
 		headers,
 		snapshot.trustedProxies,
 		tlsSocket !== undefined,
-		told?.destinationPort ?? socket.localPort ?? 0,
+		told?.destinationPort ?? listener.port,
 	);
 	const details: RequestDetails = {
 		method: message.method,
@@ -52,7 +64,7 @@ export function readIncoming(message: IncomingMessage, socket: Socket, listener:
 	};
 	return {
 		message,
-		listener,
+		listener: listener.name,
 		peerIp,
 		client,
 		certificate,
@@ -63,7 +75,7 @@ export function readIncoming(message: IncomingMessage, socket: Socket, listener:
 			trace_id: parseTraceparent(headers.traceparent)?.traceId,
 			client_ip: client.clientIp,
 			peer_ip: tcpPeerIp,
-			listener,
+			listener: listener.name,
 			host: headers.host,
 			path: withoutQuery(message.url ?? ""),
 			origin: headers.origin,

@@ -18,10 +18,13 @@ export class ShutDown {
 	#isCut = false;
 	#endDelay: () => void = () => undefined;
 
-	/** Starts at once, by the `shutdown` section of the configuration that runs. */
-	constructor(gateway: Gateway, listeners: Stoppable) {
+	/**
+	 * Starts at once, by the `shutdown` section of the configuration that runs.
+	 * @param delay ms, instead of `shutdown.delay`
+	 */
+	constructor(gateway: Gateway, listeners: Stoppable, delay = gateway.snapshot.config.shutdown.delay) {
 		this.#gateway = gateway;
-		this.done = this.#run(listeners);
+		this.done = this.#run(listeners, delay);
 	}
 
 	/** Ends every wait now and cuts off what is open. */
@@ -31,9 +34,9 @@ export class ShutDown {
 		this.#cutOff();
 	}
 
-	async #run(listeners: Stoppable): Promise<void> {
+	async #run(listeners: Stoppable, delay: number): Promise<void> {
 		const { connections, drains, snapshot } = this.#gateway;
-		const { delay, drain: policy } = snapshot.config.shutdown;
+		const { drain: policy } = snapshot.config.shutdown;
 		await this.#delay(delay);
 		this.#gateway.stopping = true;
 		listeners.stopAccepting();

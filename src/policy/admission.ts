@@ -1,4 +1,5 @@
 /** Runs the checks of a route in order, and collects what they grant. */
+import type { DepartureSignal } from "../departure.ts";
 import { GatewayError } from "../errors.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
 import type { Check, CheckContext, Granted } from "./check.ts";
@@ -12,7 +13,7 @@ export interface AdmissionFacts {
 	readonly route: string;
 	readonly connectionId: string;
 	/** Aborts when the client leaves. */
-	readonly signal: AbortSignal;
+	readonly signal: DepartureSignal;
 }
 
 /** All that the checks of one request granted. Whoever has it gives its leases back. */
@@ -21,7 +22,7 @@ export class Admission implements CheckContext {
 	request: GatewayRequest;
 	readonly route: string;
 	readonly connectionId: string;
-	readonly signal: AbortSignal;
+	readonly signal: DepartureSignal;
 	user: string | undefined;
 	/** For the backend, as a raw list. */
 	headers: string[] | undefined;

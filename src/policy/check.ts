@@ -1,4 +1,5 @@
 /** What a check is: one question about who may connect, asked before anything is dialled (DESIGN §4 step 6). */
+import type { DepartureSignal } from "../departure.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
 import type { TokenNames } from "./revocations.ts";
 import type { PolicyStates } from "./states.ts";
@@ -13,7 +14,7 @@ export interface CheckContext {
 	/** Who the client is, when an earlier check found out. */
 	readonly user: string | undefined;
 	/** Aborts when the client leaves. */
-	readonly signal: AbortSignal;
+	readonly signal: DepartureSignal;
 }
 
 /** What a check that lets a client in has to add; everything is optional. */

@@ -1,5 +1,6 @@
 /** `auth.forward`: another server decides, as with nginx's auth_request, and is asked again while the connection lives. */
 import { z } from "zod";
+import type { DepartureSignal } from "../departure.ts";
 import { GatewayError } from "../errors.ts";
 import { finiteDuration } from "../options.ts";
 import type { Check, CheckDeps, Granted, WatchedConnection } from "./check.ts";
@@ -42,7 +43,7 @@ export function forwardAuthCheck(config: ForwardAuthConfig, { states }: CheckDep
 	let pending = 0;
 	let failing = false;
 
-	const question = async (headers: readonly string[], signal: AbortSignal): Promise<AuthAnswer> => {
+	const question = async (headers: readonly string[], signal: DepartureSignal): Promise<AuthAnswer> => {
 		if (pending >= MAX_PENDING) return { kind: "unavailable", message: `${pending} questions are waiting` };
 		pending++;
 		try {

@@ -1,6 +1,7 @@
 /** The question to a server of `auth.forward`, and its answer in three kinds. */
 import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp, STATUS_CODES } from "node:http";
 import { request as requestHttps } from "node:https";
+import type { DepartureSignal } from "../departure.ts";
 import { GatewayError, type RelayedAnswer } from "../errors.ts";
 import { backendHeaders, stripHopByHop, withoutContentLength } from "../protocol/headers.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
@@ -21,7 +22,7 @@ export interface AuthQuestion {
 	readonly headers: readonly string[];
 	/** For the whole answer, ms. */
 	readonly timeout: number;
-	readonly signal: AbortSignal;
+	readonly signal: DepartureSignal;
 }
 
 /**

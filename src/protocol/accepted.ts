@@ -1,7 +1,8 @@
 /** Whether a 101 accepts the opening handshake that was sent (RFC 6455 §4.1, the client's checks, and §4.2.2). */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { GatewayError } from "../errors.ts";
 import type { Answer } from "./answer.ts";
+import { hasToken } from "./handshake.ts";
 
 /** RFC 6455 §1.3 */
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -18,9 +19,7 @@ export interface Offer {
 
 /** The value of Sec-WebSocket-Accept that belongs to a key (RFC 6455 §4.2.2 item 5.4). */
 export function acceptKey(key: string): string {
-	return createHash("sha1")
-		.update(key + GUID)
-		.digest("base64");
+	return hash("sha1", key + GUID, "base64");
 }
 
 /**
@@ -40,7 +39,7 @@ export function checkAccepted(answer: Answer, offer: Offer): string | undefined 
 				upgrade = upgrade === undefined ? value : `${upgrade}, ${value}`;
 				break;
 			case "connection":
-				connection ||= tokens(value).some((token) => token.toLowerCase() === "upgrade");
+				connection ||= hasToken(value, "upgrade");
 				break;
 			case "sec-websocket-accept":
 				if (accept !== undefined) throw bad("has two Sec-WebSocket-Accept headers");

@@ -1,9 +1,9 @@
 /** One listener: the HTTP or HTTPS server that accepts connections and hands requests to the gateway. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import type { AddressInfo, DropArgument, Socket } from "node:net";
+import type { DropArgument, Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { SecureContext, TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
 import type { ListenerConfig } from "../config/schema.ts";
 import { GatewayError } from "../errors.ts";
@@ -13,9 +13,10 @@ import { handleHttp } from "../gateway/http.ts";
 import { refuseDropped, refuseUnread } from "../gateway/unread.ts";
 import { AddressRanges } from "../options.ts";
 import { wantsWebSocket } from "../protocol/handshake.ts";
-import { listen } from "../protocol/listen.ts";
+import type { Door, OpenDoor } from "./door.ts";
 import { putBack } from "./other-upgrade.ts";
 import { type ProxyHeaderSettings, ProxyHeaders } from "./proxy-protocol.ts";
+import { chooseCertificates } from "./sni.ts";
 import type { Certificates } from "./tls.ts";
 import { certificateFailure, knowsPeer, tlsFailure } from "./tls-failure.ts";
 import { unreadableRequest } from "./unreadable.ts";
@@ -40,11 +41,12 @@ export class Listener {
 	#answers = 0;
 	#proxyHeaders: ProxyHeaders | undefined;
 	#proxyHeaderSettings!: ProxyHeaderSettings;
+	#door: Door | undefined;
 
 	private constructor(config: ListenerConfig, certificates: Certificates | undefined) {
 		this.#config = config;
 		this.#certificates = certificates;
-		this.#server = makeServer(config, (serverName) => this.#certificates?.contextFor(serverName));
+		this.#server = makeServer(config, () => this.#certificates);
 		const [serve] = this.#server.listeners(config.tls ? "secureConnection" : "connection");
 		this.#serve = (socket) => serve?.call(this.#server, socket);
 		this.drained = new Promise((resolve) => this.#server.once("close", resolve));
@@ -59,10 +61,12 @@ export class Listener {
 		config: ListenerConfig,
 		certificates: Certificates | undefined,
 		gateway: Gateway,
+		openDoor: OpenDoor,
+		key: string,
 	): Promise<Listener> {
 		const listener = new Listener(config, certificates);
 		listener.#wire(gateway);
-		await listen(listener.#server, config.address, `listeners.${config.name}.address`);
+		listener.#door = await openDoor(listener.#server, config, key);
 		return listener;
 	}
 
@@ -86,14 +90,19 @@ export class Listener {
 		this.#configure();
 	}
 
+	/** Session tickets are encrypted with the present keys from now on. */
+	renewTicketKeys(): void {
+		if (this.#certificates) (this.#server as TlsServer).setTicketKeys(this.#certificates.ticketKeys);
+	}
+
 	/** The bound port; 0 for a unix socket. */
 	get port(): number {
-		const address = this.#server.address();
-		return typeof address === "object" && address !== null ? (address as AddressInfo).port : 0;
+		return this.#door?.port ?? 0;
 	}
 
 	/** Stops accepting; idle keep-alive connections end, the others go on. */
 	stopAccepting(): void {
+		this.#door?.close();
 		this.#server.close();
 		this.#server.closeIdleConnections();
 	}
@@ -106,6 +115,7 @@ export class Listener {
 
 	/** Ends plain HTTP connections too. Handshakes and tunnels are the gateway's. */
 	destroy(): void {
+		this.#door?.close();
 		this.#server.close();
 		this.#proxyHeaders?.destroy();
 		this.#server.closeAllConnections();
@@ -114,7 +124,7 @@ export class Listener {
 	/** What can change while the socket is open. */
 	#configure(): void {
 		const server = this.#server;
-		const { timeouts, max_header_size, max_connections, tls, proxy_protocol, address } = this.#config;
+		const { timeouts, max_header_size, max_connections, proxy_protocol, address } = this.#config;
 		this.#proxyHeaderSettings = {
 			trusted: proxy_protocol && new AddressRanges(proxy_protocol.trusted),
 			unix: address.path !== undefined,
@@ -126,10 +136,7 @@ export class Listener {
 		server.maxHeadersCount = 0;
 		// Read by Node for each new connection; its types only know it as an option.
 		Object.assign(server, { maxHeaderSize: max_header_size });
-		if (!tls || !this.#certificates) return;
-		const { fallback, clientCa: ca } = this.#certificates;
-		const { cert, key } = fallback;
-		(server as TlsServer).setSecureContext({ cert, key, minVersion: `TLSv${tls.min_version}`, ...(ca && { ca }) });
+		if (this.#certificates) (server as TlsServer).setSecureContext(this.#certificates.serverOptions);
 	}
 
 	/**
@@ -166,7 +173,7 @@ export class Listener {
 			proxyHeaders.adopt(socket);
 			// With `require` Node has closed the connection itself by now. The first request may have come with the
 			// certificate: HTTP must not begin.
-			const failure = this.#config.tls?.client_auth === "request" ? certificateFailure(socket) : undefined;
+			const failure = this.#config.tls?.client_auth === "none" ? undefined : certificateFailure(socket);
 			if (failure === undefined) for (const handler of handOver) handler.call(server, socket);
 			else this.#refuse(gateway, socket, new GatewayError("TLS_FAILED", failure));
 		});
@@ -199,7 +206,7 @@ export class Listener {
 				return;
 			}
 			this.#countAnswer(request, response);
-			void handleHttp(gateway, this.name, request, response);
+			void handleHttp(gateway, this, request, response);
 		};
 		server.on("request", onRequest);
 		// An expectation that nobody knows may be ignored (RFC 9110 §10.1.1); Node would answer it without a word to us.
@@ -213,7 +220,7 @@ export class Listener {
 				const hint = "an upgrade must wait for the answers to earlier requests on its connection";
 				this.#refuse(gateway, socket, new GatewayError("BAD_REQUEST", hint, { hint }), false);
 			} else if (wantsWebSocket(request.headers)) {
-				void accept(gateway, this.name, request, socket, head);
+				void accept(gateway, this, request, socket, head);
 			} else {
 				putBack(request, socket, head);
 				this.#serve(socket);
@@ -247,7 +254,7 @@ function fixedSettings({ timeouts, tls }: ListenerConfig): unknown {
 	return tls && { handshake: timeouts.tls_handshake, clientAuth: tls.client_auth };
 }
 
-function makeServer(config: ListenerConfig, contextFor: (serverName: string) => SecureContext | undefined): Server {
+function makeServer(config: ListenerConfig, certificates: () => Certificates | undefined): Server {
 	const options = {
 		connectionsCheckingInterval: CHECK_INTERVAL_MS,
 		keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
@@ -264,8 +271,7 @@ function makeServer(config: ListenerConfig, contextFor: (serverName: string) => 
 		ALPNProtocols: ["http/1.1"],
 		requestCert: config.tls.client_auth !== "none",
 		rejectUnauthorized: config.tls.client_auth === "require",
-		SNICallback: (serverName: string, done: (error: null, context?: SecureContext) => void) =>
-			done(null, contextFor(serverName)),
+		SNICallback: chooseCertificates(certificates),
 	};
 	return createTlsServer(tlsOptions);
 }

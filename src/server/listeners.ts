@@ -2,8 +2,10 @@
 import type { ListenerConfig } from "../config/schema.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { formatAddress } from "../protocol/listen.ts";
+import { type OpenDoor, ownSocket } from "./door.ts";
 import { Listener } from "./listener.ts";
-import { type Certificates, loadCertificates } from "./tls.ts";
+import type { TicketKeys } from "./ticket-keys.ts";
+import { type Certificates, loadCertificates, makeSelfSigned, type SelfSigned } from "./tls.ts";
 
 /** A change that can still be given up. */
 export interface ListenerChange {
@@ -11,6 +13,14 @@ export interface ListenerChange {
 	commit(): Promise<{ opened: string[]; closed: string[] }>;
 	/** Closes what was opened for it; everything stays as it was. */
 	abandon(): void;
+}
+
+/** What the listeners of several processes of one gateway have in common. */
+export interface ListenersShared {
+	/** Where connections come from; without it each listener listens itself. */
+	readonly openDoor?: OpenDoor | undefined;
+	/** Makes certificates, the same in all processes. */
+	readonly selfSigned?: SelfSigned | undefined;
 }
 
 interface Update {
@@ -21,13 +31,21 @@ interface Update {
 
 export class Listeners {
 	readonly #gateway: Gateway;
+	readonly #ticketKeys: TicketKeys;
+	readonly #openDoor: OpenDoor;
+	readonly #selfSigned: SelfSigned;
 	/** By address. */
 	#open = new Map<string, Listener>();
 	/** They accept no more, but plain HTTP requests may still be under way on them. */
 	readonly #closing = new Set<Listener>();
 
-	constructor(gateway: Gateway) {
+	/** @param shared what several processes have in common; see {@link ListenersShared} */
+	constructor(gateway: Gateway, ticketKeys: TicketKeys, shared: ListenersShared = {}) {
 		this.#gateway = gateway;
+		this.#openDoor = shared.openDoor ?? ownSocket;
+		this.#selfSigned = shared.selfSigned ?? makeSelfSigned;
+		this.#ticketKeys = ticketKeys;
+		ticketKeys.onChange(() => this.#renewTicketKeys());
 	}
 
 	list(): Iterable<Listener> {
@@ -47,12 +65,18 @@ export class Listeners {
 		};
 		try {
 			for (const config of configs) {
-				const key = keyOf(config, kept.size + opened.size + reopened.length);
+				const key = listenerKey(config);
 				const certificates = config.tls
-					? await loadCertificates(config.tls, this.#open.get(key)?.certificates)
+					? await loadCertificates(
+							config.tls,
+							key,
+							this.#ticketKeys,
+							this.#selfSigned,
+							this.#open.get(key)?.certificates,
+						)
 					: undefined;
 				const listener = this.#open.get(key);
-				if (!listener) opened.set(key, await Listener.open(config, certificates, this.#gateway));
+				if (!listener) opened.set(key, await this.#openOne(config, certificates));
 				else if (listener.canBecome(config)) kept.set(key, { listener, config, certificates });
 				else reopened.push({ listener, config, certificates });
 			}
@@ -61,6 +85,11 @@ export class Listeners {
 			throw error;
 		}
 		return { abandon, commit: () => this.#commit(opened, kept, reopened) };
+	}
+
+	/** Opens the first ones; see {@link prepare}. */
+	async open(configs: readonly ListenerConfig[]): Promise<void> {
+		await (await this.prepare(configs)).commit();
 	}
 
 	/** Stops accepting everywhere. */
@@ -97,10 +126,20 @@ export class Listeners {
 		}
 		// The address has to be free first: these settings cannot change on an open socket.
 		for (const { config, certificates } of reopened) {
-			next.set(keyOf(config, 0), await Listener.open(config, certificates, this.#gateway));
+			next.set(listenerKey(config), await this.#openOne(config, certificates));
 		}
 		this.#open = next;
+		// They may have changed after the certificates were read.
+		this.#renewTicketKeys();
 		return { opened: [...opened.values()].map(({ name }) => name), closed };
+	}
+
+	#openOne(config: ListenerConfig, certificates: Certificates | undefined): Promise<Listener> {
+		return Listener.open(config, certificates, this.#gateway, this.#openDoor, listenerKey(config));
+	}
+
+	#renewTicketKeys(): void {
+		for (const listener of this.#open.values()) listener.renewTicketKeys();
 	}
 
 	#retire(listener: Listener): void {
@@ -111,6 +150,6 @@ export class Listeners {
 }
 
 /** What makes two entries the same listener: the address; with port 0, which is another port each time, the name. */
-function keyOf(config: ListenerConfig, index: number): string {
-	return config.address.port === 0 ? `${config.name || index}:0` : formatAddress(config.address);
+export function listenerKey(config: ListenerConfig): string {
+	return config.address.port === 0 ? `${config.name}:0` : formatAddress(config.address);
 }

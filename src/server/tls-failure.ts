@@ -20,8 +20,8 @@ const NO_CERTIFICATE = "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE";
 /** What is wrong with the certificate that `socket`'s client showed; undefined when nothing is, or there is none. */
 export function certificateFailure(socket: TLSSocket): string | undefined {
 	// Its type says Error; it is OpenSSL's code as text.
-	const code = socket.authorizationError as unknown;
-	if (!code || socket.authorized || !hasCertificate(socket)) return undefined;
+	const code = socket.authorized ? expiredSince(socket) : (socket.authorizationError as unknown);
+	if (!code || !hasCertificate(socket)) return undefined;
 	const words = CERTIFICATE[String(code)] ?? `cannot be verified (${String(code)})`;
 	return `the TLS handshake failed: the client's certificate ${words}`;
 }
@@ -45,6 +45,14 @@ export function tlsFailure(error: NodeJS.ErrnoException & { reason?: string }, s
 export function knowsPeer(socket: TLSSocket): Socket {
 	const below = (socket as TLSSocket & { _parent?: Socket | null })._parent;
 	return socket.remoteAddress === undefined && below?.remoteAddress !== undefined ? below : socket;
+}
+
+/** A resumed session stands on a certificate that was verified when the session began, hours ago perhaps. */
+function expiredSince(socket: TLSSocket): string | undefined {
+	if (!socket.isSessionReused()) return undefined;
+	const certificate = socket.getPeerX509Certificate();
+	const expired = certificate !== undefined && Date.parse(certificate.validTo) <= Date.now();
+	return expired ? "CERT_HAS_EXPIRED" : undefined;
 }
 
 function hasCertificate(socket: TLSSocket): boolean {

@@ -3,7 +3,7 @@
  * What is sent in one turn of the event loop goes out as one message, so that a burst of handshakes costs few writes.
  */
 
-/** The ends of a pipe have this in common: `process` in a worker, `cluster.Worker` in the supervisor. */
+/** The ends of a pipe have this in common: `process` in a worker, a `ChildProcess` in the supervisor. */
 export interface Port {
 	send(message: unknown, onSent?: (error: Error | null) => void): boolean;
 	on(event: "message", listener: (message: unknown) => void): unknown;
@@ -69,18 +69,21 @@ export class Channel<Theirs extends Contract, Ours extends Contract> {
 	/**
 	 * Asks and waits for the answer.
 	 * @param timeout ms
+	 * @param late is given an answer that comes after that, to give back what it grants
 	 * @throws ChannelError when the other end is gone, does not answer in time, or fails
 	 */
 	call<N extends keyof Theirs & string>(
 		name: N,
 		body: Sent<Theirs, N>,
 		timeout: number = ANSWER_MS,
+		late?: (answer: Answered<Theirs, N>) => void,
 	): Promise<Answered<Theirs, N>> {
 		if (!this.#open) return Promise.reject(new ChannelError(`${name}: the other process is gone`));
 		const id = ++this.#lastId;
 		return new Promise((resolve, reject) => {
 			const timer = setTimeout(() => {
-				this.#waiting.delete(id);
+				if (late === undefined) this.#waiting.delete(id);
+				else this.#waiting.set(id, { resolve: late, reject: () => {}, timer });
 				reject(new ChannelError(`${name}: no answer from the other process in ${timeout} ms`));
 			}, timeout);
 			this.#waiting.set(id, { resolve, reject, timer });

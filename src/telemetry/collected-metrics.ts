@@ -113,6 +113,24 @@ export const COLLECTED_METRICS: readonly CollectedMetric[] = [
 	},
 	{
 		type: "gauge",
+		name: "workers",
+		help: "Worker processes that serve now; 1 when there is a single process.",
+		labels: [],
+		*read(source) {
+			yield [[], source.workers().serving];
+		},
+	},
+	{
+		type: "gauge",
+		name: "workers_configured",
+		help: "Worker processes that there are to be, by the key workers of the configuration.",
+		labels: [],
+		*read(source) {
+			yield [[], source.workers().configured];
+		},
+	},
+	{
+		type: "gauge",
 		name: "tls_certificate_expiry_timestamp_seconds",
 		help: "When the certificate stops being valid, in seconds since the epoch.",
 		labels: ["listener", "server_name"],

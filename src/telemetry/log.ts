@@ -14,7 +14,8 @@ import {
 } from "../gateway/events.ts";
 import type { LogFields, LogFormatter } from "./formats/format.ts";
 import { createFormatter, type FormatSettings } from "./formats/index.ts";
-import { LineWriter, nonBlockingStdout } from "./line-writer.ts";
+import { limitLines } from "./line-limit.ts";
+import { ATOMIC_BYTES, isPipe, LineWriter, nonBlockingStdout } from "./line-writer.ts";
 import { closeFields, httpFields, noticeFields, openFields, rejectFields } from "./log-fields.ts";
 
 /** What the operator chooses. */
@@ -26,6 +27,8 @@ export interface LogSettings extends FormatSettings {
 export interface LogOptions extends LogSettings {
 	/** Takes the lines, without line break, instead of stdout. Must not throw. */
 	readonly write?: (line: string) => void;
+	/** Other processes write to the same stdout: lines must not get into each other's. */
+	readonly sharesStdout?: boolean;
 	/** Milliseconds since the epoch. */
 	readonly now?: () => number;
 	/** Colours in the text format; by default when stdout is a terminal and NO_COLOR is not set. */
@@ -40,6 +43,8 @@ export class LogSink implements EventSink {
 	readonly #write: (line: string) => void;
 	readonly #writer: LineWriter | undefined;
 	readonly #colour: boolean;
+	/** Most bytes of a line, with its line break. */
+	#longest = Number.POSITIVE_INFINITY;
 	#threshold: number;
 	#format: LogFormatter;
 	/** A template may tell at the close how the connection opened. */
@@ -51,8 +56,11 @@ export class LogSink implements EventSink {
 			this.#write = options.write;
 			this.#writer = undefined;
 		} else {
+			const fd = nonBlockingStdout();
+			if (options.sharesStdout && isPipe(fd)) this.#longest = ATOMIC_BYTES;
 			const writer = new LineWriter({
-				fd: nonBlockingStdout(),
+				fd,
+				maxWrite: this.#longest,
 				onDropped: (lines) => this.notice("warn", "log.dropped", { lines }),
 			});
 			this.#write = (line) => writer.write(`${line}\n`);
@@ -60,14 +68,14 @@ export class LogSink implements EventSink {
 		}
 		this.#colour = options.colour ?? (!options.write && isatty(1) && !process.env.NO_COLOR);
 		this.#threshold = SEVERITY[options.level];
-		this.#format = createFormatter(options, { colour: this.#colour });
+		this.#format = this.#formatter(options);
 		this.#keepsOpenings = options.template !== undefined;
 	}
 
 	/** Takes over new settings, after a reload. */
 	configure(settings: LogSettings): void {
 		this.#threshold = SEVERITY[settings.level];
-		this.#format = createFormatter(settings, { colour: this.#colour });
+		this.#format = this.#formatter(settings);
 		this.#keepsOpenings = settings.template !== undefined;
 	}
 
@@ -103,6 +111,11 @@ export class LogSink implements EventSink {
 
 	notice(level: LogLevel, event: string, fields: LogFields): void {
 		if (this.#wants(level)) this.#line(level, event, noticeFields(fields));
+	}
+
+	#formatter(settings: LogSettings): LogFormatter {
+		const format = createFormatter(settings, { colour: this.#colour });
+		return this.#longest === Number.POSITIVE_INFINITY ? format : limitLines(format, this.#longest - 1);
 	}
 
 	#wants(level: LogLevel): boolean {

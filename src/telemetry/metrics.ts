@@ -47,8 +47,8 @@ export class Metrics implements EventSink {
 	readonly #now: () => number;
 	readonly #routes = new Map<string, Map<string, RouteSeries>>();
 	readonly #routeMetrics: RouteMetrics = {
-		opened: this.#counter("connections_opened_total", "WebSocket connections opened.", ["route", "upstream"]),
-		closed: this.#counter(
+		opened: this.#tallied("connections_opened_total", "WebSocket connections opened.", ["route", "upstream"]),
+		closed: this.#tallied(
 			"connections_closed_total",
 			"WebSocket connections ended, by close code and by who and why.",
 			["route", "upstream", "close_code", "initiator", "termination"],
@@ -59,7 +59,7 @@ export class Metrics implements EventSink {
 			["route", "upstream"],
 			CONNECTION_SECONDS,
 		),
-		handshakes: this.#counter("handshakes_total", "Opening handshakes by result: ok or an error code.", [
+		handshakes: this.#tallied("handshakes_total", "Opening handshakes by result: ok or an error code.", [
 			"route",
 			"upstream",
 			"result",
@@ -184,6 +184,14 @@ export class Metrics implements EventSink {
 
 	#counter(name: string, help: string, labelNames: string[]): Counter {
 		return new Counter({ name: PREFIX + name, help, labelNames, registers: [this.registry] });
+	}
+
+	/** A counter that {@link RouteSeries} tells what it counted when somebody asks. */
+	#tallied(name: string, help: string, labelNames: string[]): Counter {
+		const collect = (): void => {
+			for (const upstreams of this.#routes.values()) for (const series of upstreams.values()) series.flush();
+		};
+		return new Counter({ name: PREFIX + name, help, labelNames, registers: [this.registry], collect });
 	}
 
 	#histogram(name: string, help: string, labelNames: string[], buckets: number[]): Histogram {

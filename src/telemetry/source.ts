@@ -49,6 +49,14 @@ export interface CertificateFacts {
 	readonly expiresAt: number;
 }
 
+/** The processes of a gateway. */
+export interface WorkerFacts {
+	/** Those that take new connections now. */
+	readonly serving: number;
+	/** Those that there are to be. */
+	readonly configured: number;
+}
+
 /** Read once for each metric of each scrape; all names come from the config, never from a client. */
 export interface MetricsSource {
 	connections(): Iterable<ActiveConnections>;
@@ -58,6 +66,7 @@ export interface MetricsSource {
 	/** Connections that a drain has marked and that are still open. */
 	draining(): number;
 	certificates(): Iterable<CertificateFacts>;
+	workers(): WorkerFacts;
 	/** How many addresses, users and routes each limit of connections knows now. */
 	limiters(): Iterable<{ readonly limit: string; readonly entries: number }>;
 }

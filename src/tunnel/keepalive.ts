@@ -2,8 +2,8 @@
  * The gateway's own Pings (RFC 6455 §5.5.2): when they are due, how they are written, and how their Pongs are told from
  * the peers' own.
  */
-import { randomBytes } from "node:crypto";
 import { controlFrame, OPCODE } from "../protocol/frames.ts";
+import { maskingKey } from "../protocol/masking-key.ts";
 import type { Leg } from "./leg.ts";
 import type { Side } from "./report.ts";
 
@@ -20,7 +20,7 @@ export function pingFrame(side: Side, count: number): Buffer {
 	const payload = Buffer.allocUnsafe(PING_LENGTH);
 	MARK.copy(payload);
 	payload.writeUInt32BE(count >>> 0, 4);
-	return controlFrame(OPCODE.ping, payload, side === "backend" ? randomBytes(4) : undefined);
+	return controlFrame(OPCODE.ping, payload, side === "backend" ? maskingKey() : undefined);
 }
 
 /** The number of the Ping of ours that an (unmasked) Pong payload answers; undefined when it is none of ours. */

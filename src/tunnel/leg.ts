@@ -93,6 +93,11 @@ export class Leg {
 		if (!more) this.#stop();
 	}
 
+	/** Coarse ms, for the reader. */
+	get now(): number {
+		return this.owner.clock.now;
+	}
+
 	/** The hot path; called by the reader for every read. */
 	receive(buffer: Buffer, length: number): boolean {
 		const more = this.#take(buffer, length, (this.#reader as Reader).reusesBuffer);
@@ -136,7 +141,10 @@ export class Leg {
 		let more: boolean;
 		if (waiting && ++this.#waitingWrites >= MAX_WAITING_WRITES) {
 			more = this.#writeLast(reader === undefined ? view : Buffer.from(view));
-		} else if (reader !== undefined && (this.#encrypted || (waiting && view.length * 2 < buffer.length))) {
+		} else if (
+			reader !== undefined &&
+			(this.#encrypted || reader.borrowed || (waiting && view.length * 2 < buffer.length))
+		) {
 			// TLS writes finish later, always: a copy of these bytes is cheaper than giving the whole buffer away.
 			more = socket.write(Buffer.from(view));
 		} else {

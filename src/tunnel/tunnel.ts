@@ -2,10 +2,10 @@
  * A tunnel: two legs after the 101, until both are closed. It decides what each side is told when the other ends
  * (CONFIG §7), runs the idle, lifetime, ping and close times, and reports exactly once.
  */
-import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { OFF } from "../options.ts";
 import { closePayload, controlFrame, OPCODE } from "../protocol/frames.ts";
+import { maskingKey } from "../protocol/masking-key.ts";
 import { keepAlive, nextPing } from "./keepalive.ts";
 import { Leg } from "./leg.ts";
 import type { LegOwner } from "./leg-owner.ts";
@@ -288,7 +288,7 @@ export class Tunnel implements LegOwner, WheelEntry {
 	}
 
 	#tell(leg: Leg, code: number, reason: string): void {
-		const mask = leg.side === "backend" ? randomBytes(4) : undefined;
+		const mask = leg.side === "backend" ? maskingKey() : undefined;
 		leg.writeControl(controlFrame(OPCODE.close, closePayload(code, reason), mask), true);
 	}
 

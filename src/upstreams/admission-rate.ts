@@ -49,21 +49,23 @@ const AT_ONCE_SECONDS = 1 / 50;
 export class WriteLimit {
 	readonly #spacing = new TokenBucket();
 	#atOnce = 1;
-	/** When handshakes were written last, the oldest at `#oldest`. */
+	/** When handshakes were written last; the n-th of all at n % length. */
 	#ring = new Float64Array(0);
-	#oldest = 0;
+	/** How many were written. */
+	#count = 0;
 	/** What the ring covers, in ms. */
 	#stretch = 0;
 
 	/** Takes over a rate; what was written under the last one goes on counting. */
 	configure(rate: number, now: number): void {
-		const recent = [...this.#ring.subarray(this.#oldest), ...this.#ring.subarray(0, this.#oldest)];
+		const before = this.#ring;
 		const size = Math.max(1, Math.floor(rate * MOST));
 		// Below ten a second it is the rate itself, in one second.
 		this.#stretch = Math.min(STRETCH_SECONDS, size / rate) * 1000;
 		this.#ring = new Float64Array(size).fill(Number.NEGATIVE_INFINITY);
-		this.#ring.set(recent.slice(-size), Math.max(0, size - recent.length));
-		this.#oldest = 0;
+		for (let nth = Math.max(0, this.#count - Math.min(size, before.length)); nth < this.#count; nth++) {
+			this.#ring[nth % size] = before[nth % before.length] as number;
+		}
 		this.#atOnce = Math.max(1, Math.floor(rate * AT_ONCE_SECONDS));
 		this.#spacing.configure(rate * CATCH_UP, this.#atOnce, now);
 	}
@@ -71,13 +73,21 @@ export class WriteLimit {
 	/** Time until the next one may be written; not above 0 when it may. */
 	wait(now: number): number {
 		this.#spacing.refill(now, this.#atOnce);
-		return Math.max(this.#spacing.until(1), (this.#ring[this.#oldest] as number) + this.#stretch - now);
+		return Math.max(
+			this.#spacing.until(1),
+			(this.#ring[this.#count % this.#ring.length] as number) + this.#stretch - now,
+		);
 	}
 
-	/** One is written. */
-	written(now: number): void {
+	/** One is written. @returns the how many-th of all it is, from 0 */
+	written(now: number): number {
 		this.#spacing.take();
-		this.#ring[this.#oldest] = now;
-		this.#oldest = (this.#oldest + 1) % this.#ring.length;
+		this.#ring[this.#count % this.#ring.length] = now;
+		return this.#count++;
+	}
+
+	/** The n-th was written at another time; Infinity: it has not been written yet, and nobody knows when. */
+	correct(nth: number, at: number): void {
+		if (nth >= this.#count - this.#ring.length) this.#ring[nth % this.#ring.length] = at;
 	}
 }

@@ -20,6 +20,7 @@
  * its second half.
  */
 import { z } from "zod";
+import type { DepartureSignal } from "../departure.ts";
 import { GatewayError } from "../errors.ts";
 import { TokenBucket, WriteLimit } from "./admission-rate.ts";
 
@@ -44,11 +45,26 @@ export interface AdmissionParts {
 export interface EnterOptions {
 	readonly rate: number;
 	/** Aborts when the client leaves; it then leaves the queue. */
-	readonly signal: AbortSignal;
+	readonly signal: DepartureSignal;
 	/** The longest wait, in ms: whoever would have to wait longer is shed. */
 	readonly maxWait: number;
 	/** A further attempt of a handshake that had its turn: goes before those that wait for their first. */
 	readonly again: boolean;
+}
+
+/** Who gives handshakes their turns. */
+export interface Turns {
+	/**
+	 * A handshake's turn; at once (undefined) when nobody waits and the rate allows it.
+	 *
+	 * @throws GatewayError OVERLOADED with `retryAfter` when it is shed, CLIENT_GONE when its client left
+	 */
+	enter(options: EnterOptions): Promise<void> | undefined;
+	/**
+	 * The turn of an admitted handshake to be written, once its connection is there; at once (undefined) unless others
+	 * became ready at the same time.
+	 */
+	pace(): Promise<unknown> | undefined;
 }
 
 interface Waiter {
@@ -56,7 +72,7 @@ interface Waiter {
 }
 
 /** The admission of one upstream. It outlives reloads. */
-export class Admission {
+export class Admission implements Turns {
 	readonly #parts: AdmissionParts;
 	readonly #turns = new TokenBucket();
 	readonly #writes = new WriteLimit();
@@ -64,7 +80,7 @@ export class Admission {
 	readonly #again = new Set<Waiter>();
 	readonly #waiting = new Set<Waiter>();
 	/** Handshakes that have their connection and wait to be written, in order. */
-	readonly #connected: (() => void)[] = [];
+	readonly #connected: ((nth: number) => void)[] = [];
 	/** Until when shed clients have been given their places. */
 	#promisedUntil = 0;
 	#timer: NodeJS.Timeout | undefined;
@@ -78,11 +94,6 @@ export class Admission {
 		return this.#again.size + this.#waiting.size;
 	}
 
-	/**
-	 * A handshake's turn; at once (undefined) when nobody waits and the rate allows it.
-	 *
-	 * @throws GatewayError OVERLOADED with `retryAfter` when it is shed, CLIENT_GONE when its client left
-	 */
 	enter(options: EnterOptions): Promise<void> | undefined {
 		const { rate, signal, maxWait, again } = options;
 		if (signal.aborted) throw new GatewayError("CLIENT_GONE");
@@ -98,23 +109,34 @@ export class Admission {
 		return this.#wait(again ? this.#again : this.#waiting, signal);
 	}
 
+	pace(): Promise<unknown> | undefined {
+		const nth = this.#pace();
+		return typeof nth === "number" ? undefined : nth;
+	}
+
 	/**
-	 * The turn of an admitted handshake to be written, once its connection is there; at once (undefined) unless others
-	 * became ready at the same time.
+	 * The turn of a handshake that another process writes. Until it is known when that was, it counts as the latest.
+	 * @returns to be called once with that time, in ms of this admission's clock
 	 */
-	pace(): Promise<void> | undefined {
+	async paceElsewhere(): Promise<(at: number) => void> {
+		const nth = await this.#pace();
+		this.#writes.correct(nth, Number.POSITIVE_INFINITY);
+		return (at) => {
+			this.#writes.correct(nth, at);
+			this.#restartTimer();
+		};
+	}
+
+	#pace(): number | Promise<number> {
 		const now = this.#parts.now();
-		if (this.#connected.length === 0 && this.#writes.wait(now) <= 0) {
-			this.#writes.written(now);
-			return undefined;
-		}
+		if (this.#connected.length === 0 && this.#writes.wait(now) <= 0) return this.#writes.written(now);
 		return new Promise((resolve) => {
 			this.#connected.push(resolve);
 			this.#restartTimer();
 		});
 	}
 
-	#wait(queue: Set<Waiter>, signal: AbortSignal): Promise<void> {
+	#wait(queue: Set<Waiter>, signal: DepartureSignal): Promise<void> {
 		return new Promise((resolve, reject) => {
 			const leave = (): void => {
 				queue.delete(waiter);
@@ -139,8 +161,7 @@ export class Admission {
 		this.#timer = undefined;
 		const now = this.#refill();
 		while (this.#connected.length > 0 && this.#writes.wait(now) <= 0) {
-			this.#writes.written(now);
-			this.#connected.shift()?.();
+			this.#connected.shift()?.(this.#writes.written(now));
 		}
 		for (const queue of [this.#again, this.#waiting]) {
 			for (const waiter of queue) {

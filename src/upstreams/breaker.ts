@@ -8,6 +8,7 @@
  */
 import CircuitBreaker from "opossum";
 import { z } from "zod";
+import type { DepartureSignal } from "../departure.ts";
 import { finiteDuration, percent } from "../options.ts";
 import type { Notice } from "./attempts/notice.ts";
 import type { EligibilityRule } from "./eligible.ts";
@@ -48,8 +49,11 @@ export type BreakerState = "closed" | "half_open" | "open";
 /** The handshake that decides about a half-open breaker. */
 export interface Trial {
 	/** Aborted only when the endpoint or the process goes: a trial outlives its client. */
-	readonly signal: AbortSignal;
+	readonly signal: DepartureSignal;
 }
+
+/** What a breaker decided; open: for so many ms. */
+export type BreakerChange = { readonly state: "open"; readonly ms: number } | { readonly state: "closed" };
 
 export interface BreakerParts {
 	readonly upstream: string;
@@ -58,6 +62,8 @@ export interface BreakerParts {
 	readonly notice: Notice;
 	/** Called when the breaker closed. */
 	readonly closed: () => void;
+	/** Called when outcomes of this process opened or closed it, for the other workers. */
+	readonly decided: (change: BreakerChange) => void;
 }
 
 type Circuit = CircuitBreaker<[failure: string | undefined], void>;
@@ -72,6 +78,8 @@ export class Breaker {
 	#options: BreakerConfig;
 	#circuit: Circuit;
 	#trial: AbortController | undefined;
+	/** Opened by another worker, who tells of it. */
+	#follows = false;
 	/** What the failure that is being told was. */
 	#failure = "";
 
@@ -118,6 +126,19 @@ export class Breaker {
 		if (trial !== undefined && trial === this.#trial) this.#trial = undefined;
 	}
 
+	/** Takes over what another worker's breaker decided, without a word. */
+	learn(change: BreakerChange): void {
+		if (this.#circuit.isShutdown || this.state === change.state) return;
+		this.#trial = undefined;
+		if (change.state === "open") {
+			this.#follows = true;
+			this.#replace(this.#make("open", undefined, change.ms));
+		} else {
+			this.#replace(this.#make("closed"));
+			this.#parts.closed();
+		}
+	}
+
 	/** Ends timers and a trial under way; the endpoint is gone. */
 	shutDown(): void {
 		this.#circuit.shutdown();
@@ -156,7 +177,8 @@ export class Breaker {
 		this.#circuit = circuit;
 	}
 
-	#make(state: BreakerState, stats?: CircuitBreaker.Stats): Circuit {
+	/** @param openFor ms until an open one is half-open */
+	#make(state: BreakerState, stats?: CircuitBreaker.Stats, openFor?: number): Circuit {
 		const { error_threshold, minimum_handshakes, window, reset_timeout } = this.#options;
 		const counting = {
 			rollingCountTimeout: window,
@@ -168,7 +190,7 @@ export class Breaker {
 			...counting,
 			name: `${this.#parts.upstream} ${this.#parts.endpoint}`,
 			timeout: false as const,
-			resetTimeout: reset_timeout,
+			resetTimeout: openFor ?? reset_timeout,
 			errorThresholdPercentage: error_threshold - JUST_BELOW,
 			volumeThreshold: minimum_handshakes,
 			// An open one begins its time anew; it does not say so again.
@@ -177,12 +199,14 @@ export class Breaker {
 		};
 		const circuit: Circuit = new CircuitBreaker(settle, settings);
 		circuit.on("open", () => this.#opened(circuit.stats));
-		circuit.on("halfOpen", () => this.#notice("info", "breaker.half_open", { reason: "reset_timeout is over" }));
+		circuit.on("halfOpen", () => this.#halfOpened(openFor !== undefined));
 		circuit.on("close", () => this.#closed());
 		return circuit;
 	}
 
 	#opened({ fires, failures }: CircuitBreaker.Stats): void {
+		this.#follows = false;
+		this.#parts.decided({ state: "open", ms: this.#options.reset_timeout });
 		const rate = Math.round((failures / fires) * 100);
 		const reset = { reset_ms: this.#options.reset_timeout };
 		if (this.#trial !== undefined) {
@@ -197,11 +221,18 @@ export class Breaker {
 		});
 	}
 
+	#halfOpened(ownTime: boolean): void {
+		// A trial that fails opens it for the configured time, not for the rest of another's.
+		if (ownTime) this.#replace(this.#make("half_open"));
+		if (!this.#follows) this.#notice("info", "breaker.half_open", { reason: "reset_timeout is over" });
+	}
+
 	#closed(): void {
 		this.#trial = undefined;
 		// What failed before it opened is not held against the endpoint a second time.
 		this.#replace(this.#make("closed"));
 		this.#notice("info", "breaker.closed", { reason: "the trial succeeded" });
+		this.#parts.decided({ state: "closed" });
 		this.#parts.closed();
 	}
 

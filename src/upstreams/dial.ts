@@ -1,5 +1,6 @@
 /** One attempt: an opening handshake with one endpoint. It never sees the client's socket. */
 import type { Socket } from "node:net";
+import type { DepartureSignal } from "../departure.ts";
 import { GatewayError } from "../errors.ts";
 import { checkAccepted, type Offer } from "../protocol/accepted.ts";
 import { type Answer, AnswerParser, refusalHeaders } from "../protocol/answer.ts";
@@ -14,9 +15,9 @@ export interface DialOptions extends SocketOptions, Offer {
 	/** Milliseconds for the whole attempt, from its start to the end of the answer; OFF = no limit. */
 	readonly handshakeTimeout: number;
 	/** Aborted when the client has left. */
-	readonly signal: AbortSignal;
+	readonly signal: DepartureSignal;
 	/** Asked when the connection is there: the head is written when it resolves; undefined = at once. Must not reject. */
-	readonly beforeHead?: (() => Promise<void> | undefined) | undefined;
+	readonly beforeHead?: (() => Promise<unknown> | undefined) | undefined;
 	/** Milliseconds of a monotonic clock; for tests. */
 	readonly now?: (() => number) | undefined;
 }

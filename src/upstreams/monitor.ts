@@ -19,6 +19,8 @@ export interface MonitorDeps {
 	readonly onDown: (upstream: Upstream, endpoint: Endpoint) => void;
 	/** An endpoint went from unhealthy or unknown to healthy. */
 	readonly onUp: (upstream: Upstream, endpoint: Endpoint) => void;
+	/** What was known about an endpoint's health is so no more: it is probed no longer, or anew after `maint`. */
+	readonly onForgotten?: (upstream: Upstream, endpoint: Endpoint) => void;
 	/**
 	 * Discovery found other endpoints than before; {@link Monitor.discovered} has them already. Expected to compile a
 	 * snapshot with them and to call {@link Monitor.update}. When it fails, the look-up counts as failed and is tried again.
@@ -98,11 +100,12 @@ export class Monitor {
 				}
 			}
 		}
-		for (const [key, { prober, endpoint }] of gone) {
+		for (const [key, { prober, upstream, endpoint }] of gone) {
 			prober.stop();
 			this.#probed.delete(key);
 			// It may come back, or go on without a health check.
 			forgetHealth(endpoint.state);
+			this.#deps.onForgotten?.(upstream, endpoint);
 		}
 	}
 
@@ -114,6 +117,7 @@ export class Monitor {
 			random,
 			preamble: upstream.proxyProtocol && localProxyHeader(upstream.proxyProtocol),
 			onChange: (change) => this.#healthChanged(entry, change),
+			onForgotten: () => this.#deps.onForgotten?.(upstream, endpoint),
 		});
 		const entry: Probed = { prober, options, upstream, endpoint };
 		this.#probed.set(key, entry);

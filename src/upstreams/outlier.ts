@@ -12,6 +12,7 @@ import { finiteDuration, percent } from "../options.ts";
 import type { Notice } from "./attempts/notice.ts";
 import type { EligibilityRule } from "./eligible.ts";
 import type { Endpoint } from "./endpoint.ts";
+import type { EndpointNews, SharedUpstreams } from "./shared.ts";
 import { becameAvailable } from "./slow-start.ts";
 
 /** An ejection never lasts longer than this, or than `base_ejection_time` if that is longer (as in Envoy). */
@@ -53,8 +54,10 @@ export class OutlierState {
 	ejectedUntil = 0;
 	/** Ejections in a row: what an ejection time is multiplied by. It stops growing with the time. */
 	ejections = 0;
-	/** Since the process started, for the metric. */
+	/** Those decided by this process since it started, for the metric. */
 	total = 0;
+	/** The other workers are being asked whether it may be ejected. */
+	asking = false;
 	/** When the last ejection was over. */
 	returnedAt = 0;
 	#timer: NodeJS.Timeout | undefined;
@@ -62,7 +65,6 @@ export class OutlierState {
 	/** Takes the endpoint out for `ms`, then calls `over`. */
 	eject(ms: number, over: () => void): void {
 		this.ejected = true;
-		this.total++;
 		this.#timer = setTimeout(() => {
 			this.retire();
 			over();
@@ -86,6 +88,14 @@ export interface OutlierParts {
 	/** Milliseconds, monotonic. */
 	readonly now: () => number;
 	readonly notice: Notice;
+	/** Set when there are other workers. */
+	readonly shared?: SharedUpstreams | undefined;
+}
+
+interface Ejection {
+	readonly ms: number;
+	/** How many it is in a row. */
+	readonly ejections: number;
 }
 
 /** Outlier detection of one upstream in one snapshot; the counts are in the endpoints' states. */
@@ -126,40 +136,71 @@ export class OutlierDetection {
 		state.outlier.earlyEnds = 0;
 	}
 
+	/** Takes over what another worker decided, without a word. */
+	learn(endpoint: Endpoint, ejection: EndpointNews & Ejection): void {
+		if (!endpoint.state.outlier.ejected) this.#eject(endpoint, ejection);
+	}
+
 	#judge(endpoint: Endpoint, failures: number, reason: string): void {
-		if (failures < this.#options.consecutive_failures || !this.#mayEject()) return;
-		const { upstream, now, notice } = this.#parts;
+		if (failures < this.#options.consecutive_failures) return;
+		const most = this.#mostEjected();
+		if (this.#ejected() >= most) return;
+		const { upstream, now, shared } = this.#parts;
 		const { outlier } = endpoint.state;
 		const base = this.#options.base_ejection_time;
 		const longest = Math.max(base, LONGEST_EJECTION);
-		const earned = outlier.total === 0 ? 0 : Math.floor((now() - outlier.returnedAt) / base);
-		outlier.ejections = Math.min(Math.max(0, outlier.ejections - earned) + 1, Math.ceil(longest / base));
-		const ms = Math.min(base * outlier.ejections, longest);
+		const earned = Math.floor((now() - outlier.returnedAt) / base);
+		const ejections = Math.min(Math.max(0, outlier.ejections - earned) + 1, Math.ceil(longest / base));
+		const ejection = { ms: Math.min(base * ejections, longest), ejections };
+		const eject = (): void => this.#decide(endpoint, ejection, `${failures} in a row failed, the last one: ${reason}`);
+		if (shared === undefined) {
+			eject();
+		} else if (!outlier.asking) {
+			outlier.asking = true;
+			void shared.eject({ upstream, endpoint: endpoint.id, ...ejection, most }).then((granted) => {
+				outlier.asking = false;
+				if (granted && !outlier.ejected) eject();
+			});
+		}
+	}
+
+	#decide(endpoint: Endpoint, ejection: Ejection, reason: string): void {
+		const { upstream, notice } = this.#parts;
 		const named = { upstream, endpoint: endpoint.id };
+		endpoint.state.outlier.total++;
+		const over = { reason: "ejection over", ejection_ms: ejection.ms };
+		this.#eject(endpoint, ejection, () => notice("info", "endpoint.up", { ...named, ...over }));
+		notice("warn", "endpoint.ejected", {
+			...named,
+			reason,
+			ejection_ms: ejection.ms,
+			ejections: ejection.ejections,
+		});
+	}
+
+	#eject(endpoint: Endpoint, { ms, ejections }: Ejection, over?: () => void): void {
+		const { now } = this.#parts;
+		const { outlier } = endpoint.state;
+		outlier.ejections = ejections;
 		outlier.ejectedUntil = now() + ms;
 		outlier.eject(ms, () => {
 			outlier.returnedAt = now();
 			becameAvailable(endpoint, outlier.returnedAt);
-			notice("info", "endpoint.up", { ...named, reason: "ejection over", ejection_ms: ms });
-		});
-		notice("warn", "endpoint.ejected", {
-			...named,
-			reason: `${failures} in a row failed, the last one: ${reason}`,
-			ejection_ms: ms,
-			ejections: outlier.ejections,
+			over?.();
 		});
 	}
 
 	/** Endpoints in maint or drain, or without weight, carry nothing: they do not make room for an ejection. */
-	#mayEject(): boolean {
-		let total = 0;
-		let ejected = 0;
-		for (const { mode, weight, state } of this.#parts.endpoints) {
-			if (mode !== "ready" || weight === 0) continue;
-			total++;
-			if (state.outlier.ejected) ejected++;
-		}
-		if (ejected === 0) return total >= 2;
-		return (ejected + 1) * 100 <= this.#options.max_ejection_percent * total;
+	#mostEjected(): number {
+		const total = this.#parts.endpoints.filter(inService).length;
+		return total < 2 ? 0 : Math.max(1, Math.floor((this.#options.max_ejection_percent * total) / 100));
 	}
+
+	#ejected(): number {
+		return this.#parts.endpoints.filter((endpoint) => inService(endpoint) && endpoint.state.outlier.ejected).length;
+	}
+}
+
+function inService({ mode, weight }: Endpoint): boolean {
+	return mode === "ready" && weight !== 0;
 }

@@ -1,10 +1,11 @@
 /** What lives on across reloads, by upstream name and endpoint id. */
-import { Admission } from "./admission.ts";
+import { Admission, type Turns } from "./admission.ts";
 import type { Notice } from "./attempts/notice.ts";
 import { type Endpoint, EndpointState } from "./endpoint.ts";
 import { forgetOverruled, type WrittenEndpoint } from "./override.ts";
+import type { SharedUpstreams } from "./shared.ts";
 import { noteService } from "./slow-start.ts";
-import { StickyTable } from "./sticky/table.ts";
+import { type Sessions, StickyTable } from "./sticky/table.ts";
 
 /** The names that a snapshot has; see {@link UpstreamStates.prune}. */
 export interface UpstreamIdentity {
@@ -17,23 +18,31 @@ export interface UpstreamIdentity {
 /** One for each gateway process. Its size follows the config, never what clients send. */
 export class UpstreamStates {
 	readonly #endpoints = new Map<string, Map<string, EndpointState>>();
-	readonly #stickyTables = new Map<string, StickyTable>();
-	readonly #admissions = new Map<string, Admission>();
+	readonly #stickyTables = new Map<string, Sessions>();
+	readonly #admissions = new Map<string, Turns>();
 	/** Names of the upstreams of the last snapshot that was in force. */
 	#inForce = new Set<string>();
 	readonly #now: () => number;
 	/** Tells what happens to endpoints. */
 	readonly notice: Notice;
+	/** Set when this process is one of several workers. */
+	readonly shared: SharedUpstreams | undefined;
 
 	/** @param now milliseconds, monotonic and above 0 */
-	constructor(now: () => number, notice: Notice = () => undefined) {
+	constructor(now: () => number, notice: Notice = () => undefined, shared?: SharedUpstreams) {
 		this.#now = now;
 		this.notice = notice;
+		this.shared = shared;
 	}
 
 	/** The clock of the states, in ms. */
 	get now(): () => number {
 		return this.#now;
+	}
+
+	/** Whether a snapshot had this upstream before. */
+	knows(upstream: string): boolean {
+		return this.#endpoints.has(upstream);
 	}
 
 	/** The state of an endpoint: the one it had in an earlier snapshot, or a new one. */
@@ -52,20 +61,20 @@ export class UpstreamStates {
 	}
 
 	/** The session table of an upstream. */
-	stickyTable(upstream: string): StickyTable {
+	stickyTable(upstream: string): Sessions {
 		let table = this.#stickyTables.get(upstream);
 		if (table === undefined) {
-			table = new StickyTable({ now: this.#now });
+			table = this.shared?.sessions(upstream) ?? new StickyTable({ now: this.#now });
 			this.#stickyTables.set(upstream, table);
 		}
 		return table;
 	}
 
 	/** The admission of an upstream. */
-	admission(upstream: string, random: () => number): Admission {
+	admission(upstream: string, random: () => number): Turns {
 		let admission = this.#admissions.get(upstream);
 		if (admission === undefined) {
-			admission = new Admission({ now: this.#now, random });
+			admission = this.shared?.turns(upstream) ?? new Admission({ now: this.#now, random });
 			this.#admissions.set(upstream, admission);
 		}
 		return admission;

@@ -6,7 +6,7 @@ import type { Sticky } from "./sticky/affinity.ts";
 import { createCookieSticky } from "./sticky/cookie.ts";
 import { stickyCookieOptions } from "./sticky/cookie_options.ts";
 import { createSocketIoSticky } from "./sticky/socketio.ts";
-import type { StickyTable } from "./sticky/table.ts";
+import type { Sessions } from "./sticky/table.ts";
 
 /** `socketio`, or `{ cookie: { … } }`. */
 export const stickyOptions = z.union(
@@ -28,7 +28,7 @@ export interface StickyParts {
 	/** Key of the cookies' values where the config has none: the same on every gateway and after a restart. */
 	readonly secret: Buffer;
 	/** The table of sessions, which outlives a reload; asked for only when it is needed. */
-	readonly table: () => StickyTable;
+	readonly table: () => Sessions;
 }
 
 /** Makes what a `sticky` option asks for. */

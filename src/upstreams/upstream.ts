@@ -1,11 +1,14 @@
 /** An upstream of one snapshot: a named pool of endpoints, how to choose among them, and who is bound to which. */
+import type { DepartureSignal } from "../departure.ts";
 import { GatewayError } from "../errors.ts";
 import type { ProxyVersion } from "../protocol/proxy-protocol-header.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
-import type { Admission } from "./admission.ts";
+import type { Turns } from "./admission.ts";
+import { Permits } from "./attempts/permit.ts";
 import { Protection, type ProtectionConfig } from "./attempts/protection.ts";
 import { createPolicy, type LoadBalancingConfig } from "./balance/index.ts";
 import type { Policy } from "./balance/policy.ts";
+import { smoothPick } from "./balance/smooth.ts";
 import { isOverload } from "./breaker.ts";
 import { type Candidates, createCandidates, type Pool } from "./candidates.ts";
 import type { DiscoveryConfig } from "./discovery/index.ts";
@@ -77,7 +80,9 @@ export class Upstream implements Pool {
 	/** Whether endpoints can be ejected, and have a breaker, here. */
 	readonly ejects: boolean;
 	readonly breaks: boolean;
-	readonly #admission: Admission | undefined;
+	/** What has to be granted before each attempt; undefined when there is nobody to ask. */
+	readonly permits: Permits | undefined;
+	readonly #admission: Turns | undefined;
 	readonly #rate: number;
 
 	constructor(
@@ -95,9 +100,17 @@ export class Upstream implements Pool {
 		this.backups = endpoints.filter((endpoint) => endpoint.backup);
 		this.policy = policy;
 		this.sticky = sticky;
-		this.protection = new Protection(config, { upstream: name, endpoints, now: states.now, notice: states.notice });
+		this.protection = new Protection(config, {
+			upstream: name,
+			endpoints,
+			now: states.now,
+			notice: states.notice,
+			shared: states.shared,
+		});
 		this.ejects = config.outlier_detection !== undefined;
 		this.breaks = config.circuit_breaker !== undefined;
+		this.permits =
+			states.shared && config.circuit_breaker && new Permits(states.shared, name, config.circuit_breaker, this);
 		this.#rate = config.max_handshakes_per_second ?? Number.POSITIVE_INFINITY;
 		this.#admission = Number.isFinite(this.#rate) ? states.admission(name, deps.random) : undefined;
 		this.rules = [
@@ -124,21 +137,30 @@ export class Upstream implements Pool {
 	 * @param maxWait ms
 	 * @throws GatewayError OVERLOADED, CLIENT_GONE
 	 */
-	turn(candidates: Candidates, signal: AbortSignal, maxWait: number, again: boolean): Promise<void> | undefined {
+	turn(candidates: Candidates, signal: DepartureSignal, maxWait: number, again: boolean): Promise<void> | undefined {
 		if (this.#admission === undefined || !candidates.any()) return undefined;
 		return this.#admission.enter({ rate: this.#rate, signal, maxWait, again });
 	}
 
 	/** A handshake's turn to be written to the connection that was made for it; undefined when it need not wait. */
-	readonly pace = (): Promise<void> | undefined => this.#admission?.pace();
+	readonly pace = (): Promise<unknown> | undefined => this.#admission?.pace();
 
-	/** Why nothing can be tried: OVERLOADED when an endpoint would be fine if it were not full, else NO_ENDPOINT. */
-	unavailable(): GatewayError {
-		const full = this.endpoints.some((endpoint) => isOverload(this.ineligible(endpoint)));
+	/**
+	 * Why nothing can be tried: OVERLOADED when an endpoint would be fine if it were not full, else NO_ENDPOINT.
+	 *
+	 * @param refused whether the other workers together have filled one
+	 */
+	unavailable(refused = false): GatewayError {
+		const full = refused || this.endpoints.some((endpoint) => isOverload(this.ineligible(endpoint)));
 		if (!full) return new GatewayError("NO_ENDPOINT", undefined, { retryAfter: 1 });
 		return new GatewayError("OVERLOADED", "every usable endpoint is at max_connections or max_pending_handshakes", {
 			retryAfter: 1 + Math.floor(this.random() * FULL_SECONDS),
 		});
+	}
+
+	/** To be awaited before {@link candidates}, unless undefined: who is bound to which endpoint is then known here. */
+	recall(request: GatewayRequest): Promise<void> | undefined {
+		return this.sticky?.recall?.(request);
 	}
 
 	/** The endpoints for one handshake, in the order to try them. */
@@ -177,6 +199,7 @@ export function compileUpstream(
 	states: UpstreamStates,
 	deps: UpstreamDeps,
 ): Upstream {
+	const fresh = !states.knows(name);
 	const endpoints = config.endpoints.map((endpoint) => compileEndpoint(name, endpoint, states));
 	const ids = new Set<string>();
 	for (const { id } of endpoints) {
@@ -194,7 +217,17 @@ export function compileUpstream(
 			secret: deps.stickySecret,
 			table: () => states.stickyTable(name),
 		});
-	return new Upstream(name, config, endpoints, policy, sticky, states, deps);
+	const upstream = new Upstream(name, config, endpoints, policy, sticky, states, deps);
+	if (fresh) skipPicks(upstream, states.shared?.firstPick ?? 0);
+	return upstream;
+}
+
+/** Lets round robins begin as if so many picks had been made. */
+function skipPicks(upstream: Upstream, picks: number): void {
+	for (const endpoints of [upstream.primaries, upstream.backups]) {
+		const ready = endpoints.filter(({ mode }) => mode === "ready");
+		for (let pick = 0; pick < picks; pick++) smoothPick(ready, upstream);
+	}
 }
 
 function compileEndpoint(upstream: string, config: EndpointConfig, states: UpstreamStates): Endpoint {

@@ -20,13 +20,15 @@ const LAYERS: readonly (readonly string[])[] = [
 	["config"],
 	["routing", "upstreams", "policy", "tunnel"],
 	["protocol"],
-	["errors.ts", "options.ts"],
+	["departure.ts", "errors.ts", "options.ts"],
 ];
 
 /** The composition root is more than one file. */
 const GROUPS: Readonly<Record<string, string>> = {
 	"app.ts": "app",
+	"gateway-process.ts": "app",
 	"admin-port.ts": "app",
+	"admin-api.ts": "app",
 	"reload.ts": "app",
 	"metrics-source.ts": "app",
 };

@@ -1,25 +1,10 @@
 /** Socket.IO over two servers: long-polling first, then the upgrade; every request of a session at the same server. */
-import { createServer } from "node:http";
-import { Server } from "socket.io";
-import { io, type Socket } from "socket.io-client";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { startTestGateway } from "../harness/gateway.ts";
 import { until, within } from "../harness/poll.ts";
-import { listen } from "../harness/ws-backend.ts";
+import { connect, type Problems, startServer } from "./socketio.fixtures.ts";
 
 const CLIENTS = 40;
-
-async function startServer(name: string) {
-	const http = createServer();
-	const server = new Server(http);
-	server.on("connection", (socket) => {
-		socket.emit("hello", name);
-		socket.on("where", (answer: (name: string, transport: string) => void) => answer(name, socket.conn.transport.name));
-		socket.on("echo", (data: unknown, answer: (data: unknown) => void) => answer(data));
-	});
-	const { port } = await listen(http, () => void server.disconnectSockets(true));
-	return { url: `ws://127.0.0.1:${port}`, server };
-}
 
 async function start(sticky: string) {
 	const one = await startServer("one");
@@ -33,22 +18,6 @@ async function start(sticky: string) {
 		routes: [{ match: { path_prefix: /socket.io }, upstream: app }]
 	`);
 	return { one, two, gateway };
-}
-
-interface Problems {
-	list: string[];
-}
-
-function connect(url: string, problems: Problems, options: Record<string, unknown>): Socket {
-	const socket = io(url, { forceNew: true, reconnection: false, ...options });
-	onTestFinished(() => void socket.disconnect());
-	socket.on("connect_error", (error) => {
-		const { description, context } = error as { description?: unknown; context?: { responseText?: string } };
-		problems.list.push(`connect_error: ${error.message} ${String(description)} ${context?.responseText ?? ""}`);
-	});
-	// A failed upgrade is not an error for the client: it stays on polling and says so here only.
-	socket.io.engine.on("upgradeError", (error) => problems.list.push(`upgradeError: ${String(error)}`));
-	return socket;
 }
 
 const cases: [string, string, Record<string, unknown>][] = [

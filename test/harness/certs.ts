@@ -21,6 +21,8 @@ export interface CertificateOptions {
 	notAfter?: Date;
 	/** Can sign others. */
 	isCa?: boolean;
+	/** Of the key; default `ec`. */
+	keyType?: "ec" | "rsa";
 }
 
 const HOUR = 3_600_000;
@@ -31,7 +33,7 @@ export async function certificate(
 	options: CertificateOptions = {},
 ): Promise<Certificate> {
 	const pems = await generate([{ name: "commonName", value: names[0] }], {
-		keyType: "ec",
+		keyType: options.keyType ?? "ec",
 		curve: "P-256",
 		algorithm: "sha256",
 		notBeforeDate: options.notBefore ?? new Date(Date.now() - HOUR),

@@ -26,12 +26,12 @@ export interface Child {
 	exit(timeout?: number): Promise<Exit>;
 }
 
-/** Starts `node` with these arguments in the project's root; killed at the end of the test. */
+/** Starts `node`, or another `executable`, with these arguments in the project's root; killed at the end of the test. */
 export function startNode(
 	args: readonly string[],
-	options: { env?: Record<string, string>; cwd?: string } = {},
+	options: { env?: Record<string, string>; cwd?: string; executable?: string } = {},
 ): Child {
-	const child = spawn(process.execPath, args, {
+	const child = spawn(options.executable ?? process.execPath, args, {
 		cwd: options.cwd ?? ROOT,
 		env: { ...process.env, ...options.env },
 		stdio: ["ignore", "pipe", "pipe"],

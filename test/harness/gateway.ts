@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { onTestFinished } from "vitest";
 import { type GatewayHandle, startGateway } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import type { TicketKeys } from "../../src/server/ticket-keys.ts";
 import { LogLines, type LogRecord } from "./log-lines.ts";
 import { until } from "./poll.ts";
 
@@ -13,6 +14,8 @@ export interface TestGatewayOptions {
 	file?: string;
 	/** Stopped at the end of the test; default true. */
 	autoStop?: boolean;
+	/** For session tickets; its own by default. */
+	ticketKeys?: TicketKeys;
 }
 
 export interface TestGateway {
@@ -46,7 +49,8 @@ export async function startTestGateway(yaml: string, options: TestGatewayOptions
 	const { config, problems } = await loadConfig(dedent(yaml), options.file ?? "test.yaml", options.env ?? {});
 	if (!config) throw new Error(`the test's configuration is not valid: ${JSON.stringify(problems, null, 2)}`);
 	const lines = new LogLines();
-	const handle = await startGateway({ config, write: (line) => lines.writeLine(line) });
+	const { ticketKeys } = options;
+	const handle = await startGateway({ config, ticketKeys, write: (line) => lines.writeLine(line) });
 	const ports = Object.values(handle.ports);
 	const port = ports[0] as number;
 	let stopped: Promise<void> | undefined;

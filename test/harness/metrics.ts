@@ -10,3 +10,16 @@ export async function metric({ handle }: Pick<TestGateway, "handle">, name: stri
 		[...samples].filter((sample) => sample[1] === name).map((sample) => [sample[2] ?? "", Number(sample[3])]),
 	);
 }
+
+/** The value of one series in the text format, `name{label="value"}` with its labels in any order; undefined without it. */
+export function sampleValue(text: string, series: string): number | undefined {
+	const wanted = named(series);
+	const line = text.split("\n").find((each) => !each.startsWith("#") && named(each.replace(/ \S+$/, "")) === wanted);
+	return line === undefined ? undefined : Number(line.slice(line.lastIndexOf(" ") + 1));
+}
+
+/** No label value of a test has a quote or a comma in it. */
+function named(series: string): string {
+	const [, name, labels = ""] = /^(\w+)(?:\{(.*)\})?$/.exec(series) ?? [];
+	return [name, ...labels.split(",").sort()].join(",");
+}

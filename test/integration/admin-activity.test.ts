@@ -42,6 +42,7 @@ describe("GET activity", () => {
 			handshakes: 0,
 			interval_ms: 5_000,
 			last_reload: null,
+			workers: { serving: 1, configured: 1 },
 		});
 		// What ended counts on: 11 bytes for "hello", 9 and 8 for "bye" and the Close; without masks to the client.
 		expect(json.traffic).toEqual({ messages_in: 2, messages_out: 2, bytes_in: 28, bytes_out: 16 });

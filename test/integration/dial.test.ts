@@ -357,7 +357,7 @@ describe("a client that leaves", () => {
 	it("while the backend thinks: its connection is closed", async () => {
 		const backend = await startRawBackend(silent);
 		const gone = new AbortController();
-		const failure = failed(backend.url, { signal: gone.signal });
+		const failure = failed(backend.url, { signal: gone.signal, handshakeTimeout: 15_000 });
 		await (await backend.connection()).readHead().catch(() => {});
 		gone.abort();
 		expect(await failure).toMatchObject({ code: "CLIENT_GONE" });

@@ -6,8 +6,9 @@ import { z } from "zod";
 import { ActivityLog } from "../../src/admin/api/activity-log.ts";
 import { EventFeed } from "../../src/admin/api/event-feed.ts";
 import { EventStreams } from "../../src/admin/api/events.ts";
-import { apiRoutes } from "../../src/admin/api/index.ts";
+import { apiOperations } from "../../src/admin/api/index.ts";
 import { RouteCounter } from "../../src/admin/api/route-counts.ts";
+import { openapiRoute } from "../../src/admin/openapi.ts";
 import type { Gateway } from "../../src/gateway/gateway.ts";
 import { ROOT } from "../harness/child.ts";
 import { until } from "../harness/poll.ts";
@@ -151,7 +152,7 @@ describe("docs/openapi.json", () => {
 
 	test("has every route of the API's router, and only these", () => {
 		const nothing = { connections: undefined } as unknown as Gateway;
-		const routes = apiRoutes({
+		const served = apiOperations({
 			gateway: nothing,
 			counter: new RouteCounter(),
 			activity: new ActivityLog(() => 0),
@@ -162,7 +163,8 @@ describe("docs/openapi.json", () => {
 			revocations: { revoke: () => ({ closed: 0, until: 0 }), list: () => [] },
 			now: () => 0,
 		});
-		const inRouter = routes.map(({ method, path }) => `${method} ${path}`);
+		const all = [...served, openapiRoute(served)];
+		const inRouter = all.map(({ route: { method, path } }) => `${method} ${path}`);
 		const documented = operations.map(({ name }) => name).filter((name) => name.includes(" /api/"));
 		expect(documented.toSorted()).toEqual(inRouter.toSorted());
 	});

@@ -1,5 +1,4 @@
 /** Prometheus' own tool reads what the gateway and deploy/prometheus say. */
-import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +7,7 @@ import { parse } from "yaml";
 import { ERRORS } from "../../src/errors.ts";
 import { ROOT } from "../harness/child.ts";
 import { liveMetrics, metricsIn, strangers } from "./live-metrics.fixtures.ts";
+import { promtool } from "./promtool.fixtures.ts";
 
 const FOLDER = join(ROOT, "deploy/prometheus");
 
@@ -22,26 +22,6 @@ const { groups } = parse(readFileSync(join(FOLDER, "alerts.yml"), "utf8")) as {
 	groups: { name: string; rules: Rule[] }[];
 };
 const RULES = groups.flatMap(({ rules }) => rules);
-
-/** What promtool says, and its exit code. */
-function promtool(args: readonly string[], options: { cwd?: string; input?: string } = {}) {
-	return new Promise<{ code: number | null; output: string }>((resolve, reject) => {
-		const child = spawn("promtool", args, { cwd: options.cwd ?? FOLDER });
-		let output = "";
-		for (const stream of [child.stdout, child.stderr]) {
-			stream.setEncoding("utf8").on("data", (text: string) => {
-				output += text;
-			});
-		}
-		child.on("error", (error: NodeJS.ErrnoException) => {
-			const missing = "promtool is missing: install the Debian package prometheus (apt-get install prometheus)";
-			reject(error.code === "ENOENT" ? new Error(missing) : error);
-		});
-		child.on("close", (code) => resolve({ code, output }));
-		child.stdin.on("error", () => undefined);
-		child.stdin.end(options.input ?? "");
-	});
-}
 
 function temporaryFolder(): string {
 	const folder = mkdtempSync(join(tmpdir(), "clawgate-prometheus-"));

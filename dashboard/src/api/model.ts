@@ -152,6 +152,8 @@ export interface Activity {
 	readonly intervals: readonly Interval[];
 	readonly last_rejections: readonly Rejection[];
 	readonly last_reload: LastReload | null;
+	/** Processes that take new connections now, and that there are to be. */
+	readonly workers: { readonly serving: number; readonly configured: number };
 }
 
 export interface Closed {

@@ -46,7 +46,12 @@ export function attention(facts: Facts): Attention[] {
 
 function* gatewayNotes({ activity }: Facts): Generator<Attention> {
 	if (activity.stopping) yield { level: "warn", text: "The gateway is shutting down.", href: "#/drains" };
-	const { last_reload: reload } = activity;
+	const { last_reload: reload, workers } = activity;
+	const missing = workers.configured - workers.serving;
+	if (missing > 0 && !activity.stopping) {
+		const text = `${formatCount(missing)} of ${plural(workers.configured, "worker")} do not serve; the log says why.`;
+		yield { level: workers.serving === 0 ? "bad" : "warn", text, href: "#/events" };
+	}
 	if (reload?.result === "rejected") {
 		const more = reload.problems.length > 1 ? ` and ${reload.problems.length - 1} more` : "";
 		yield {

@@ -1,8 +1,8 @@
 /** `activity`: what happens now and what happened in the past hour, in one small answer for whoever asks every few seconds. */
 import { z } from "zod";
 import type { Connections } from "../../gateway/connections.ts";
-import type { Gateway } from "../../gateway/gateway.ts";
 import { type ActivityLog, INTERVAL_MS, type Interval, type LastRejection } from "./activity-log.ts";
+import { type ApiGateway, missingWorkers } from "./api-gateway.ts";
 import { bounded, messages } from "./connection-view.ts";
 import { type ApiRoute, ok, operation } from "./operation.ts";
 import { queryInteger } from "./validate.ts";
@@ -80,13 +80,17 @@ export const activitySchema = z
 			})
 			.nullable()
 			.meta({ description: "The last one that changed something, or was to; null before it." }),
+		workers: z
+			.strictObject({ serving: count, configured: count })
+			.meta({ description: "Processes that take new connections now, and that there are to be." }),
+		...missingWorkers,
 	})
 	.meta({ id: "Activity" });
 
 export type Activity = z.output<typeof activitySchema>;
 
 /** @param now ms since the epoch */
-export function activityRoutes(gateway: Gateway, log: ActivityLog, now: () => number): ApiRoute[] {
+export function activityRoutes(gateway: ApiGateway, log: ActivityLog, now: () => number): ApiRoute[] {
 	return [
 		operation({
 			method: "GET",
@@ -101,7 +105,7 @@ export function activityRoutes(gateway: Gateway, log: ActivityLog, now: () => nu
 }
 
 function activity(
-	{ stopping, connections, handshakes }: Gateway,
+	{ stopping, connections, handshakes }: ApiGateway,
 	log: ActivityLog,
 	now: number,
 	since: number,
@@ -117,6 +121,7 @@ function activity(
 		intervals: log.intervals(since).map(intervalView),
 		last_rejections: log.rejections(since).map(rejectionView),
 		last_reload: lastReload ? { ...lastReload, problems: [...lastReload.problems] } : null,
+		workers: { serving: 1, configured: 1 },
 	};
 }
 

@@ -1,6 +1,6 @@
 /** `config`: the running configuration, without its secrets. */
 import { z } from "zod";
-import type { Gateway } from "../../gateway/gateway.ts";
+import type { ApiGateway } from "./api-gateway.ts";
 import { type ApiRoute, ok, operation } from "./operation.ts";
 
 /** A copy that can be written as JSON: `***` for each secret, "off" for times without end. */
@@ -15,7 +15,7 @@ const configSchema = z
 	})
 	.meta({ id: "RunningConfig" });
 
-export function configRoutes(gateway: Gateway, redact: Redact): ApiRoute[] {
+export function configRoutes(gateway: ApiGateway, redact: Redact): ApiRoute[] {
 	return [
 		operation({
 			method: "GET",

@@ -2,11 +2,12 @@
 import { z } from "zod";
 import type { Connection } from "../../gateway/connections.ts";
 import { ApiError } from "./api-error.ts";
+import { missingWorkers } from "./api-gateway.ts";
 import { connectionFilter, filtered } from "./connection-filter.ts";
 import { connectionSchema, connectionView, messages } from "./connection-view.ts";
 import { queryInteger } from "./validate.ts";
 
-const DEFAULT_LIMIT = 100;
+export const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;
 
 /** What a connection is sorted by, as numbers. */
@@ -51,6 +52,7 @@ export const pageSchema = z
 		next_cursor: z.int().positive().nullable().meta({
 			description: "For the next page; null on the last one, and where another order than by age was asked for.",
 		}),
+		...missingWorkers,
 	})
 	.meta({ id: "ConnectionPage", description: "A page of the open connections." });
 

@@ -3,8 +3,8 @@ import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { closeCode, closeReason } from "../../config/values.ts";
 import type { Connection } from "../../gateway/connections.ts";
-import type { Gateway } from "../../gateway/gateway.ts";
 import { ApiError } from "./api-error.ts";
+import { type ApiGateway, missingWorkers } from "./api-gateway.ts";
 import { connectionFilter, filtered, isFilter } from "./connection-filter.ts";
 import { connectionPage, pageQuery, pageSchema } from "./connection-page.ts";
 import { connectionSchema, connectionView } from "./connection-view.ts";
@@ -41,8 +41,11 @@ const closedSchema = z
 	.strictObject({
 		closed: z.int().nonnegative().meta({ description: "Connections that were told to close now." }),
 		already_closing: z.int().nonnegative().meta({ description: "Connections that were on their way out." }),
+		...missingWorkers,
 	})
 	.meta({ id: "Closed" });
+
+export type Closed = z.output<typeof closedSchema>;
 
 const killQuery = z.strictObject({
 	...connectionFilter,
@@ -54,7 +57,7 @@ const killQuery = z.strictObject({
 
 const idParam = { id: "The connection's `connection_id`." };
 
-export function connectionRoutes({ connections }: Gateway): ApiRoute[] {
+export function connectionRoutes({ connections }: ApiGateway): ApiRoute[] {
 	const find = (id: string | undefined): Connection => {
 		const connection = connections.get(id ?? "");
 		if (!connection) throw new ApiError("NOT_FOUND", "there is no open connection with this id");
@@ -111,7 +114,7 @@ export function connectionRoutes({ connections }: Gateway): ApiRoute[] {
 async function kill(
 	connections: readonly Connection[],
 	{ close_code = 1008, reason = "closed by the operator" }: z.output<typeof closeBody>,
-): Promise<z.output<typeof closedSchema>> {
+): Promise<Closed> {
 	let closed = 0;
 	for (const [index, { tunnel }] of connections.entries()) {
 		if (index > 0 && index % BATCH === 0) await setImmediate();

@@ -3,12 +3,12 @@ import { z } from "zod";
 import type { DrainConfig } from "../../config/schema.ts";
 import { closeCode, closeReason, finiteTimer, span } from "../../config/values.ts";
 import type { DrainProgress } from "../../gateway/drains.ts";
-import type { Gateway } from "../../gateway/gateway.ts";
 import type { Snapshot } from "../../gateway/snapshot.ts";
 import type { Endpoint } from "../../upstreams/endpoint.ts";
 import { override } from "../../upstreams/override.ts";
 import type { Upstream } from "../../upstreams/upstream.ts";
 import { ApiError } from "./api-error.ts";
+import { type ApiGateway, missingWorkers } from "./api-gateway.ts";
 import { compileFilter, filtered } from "./connection-filter.ts";
 import { type ApiRoute, ok, operation } from "./operation.ts";
 import type { EndpointChanged } from "./upstreams.ts";
@@ -48,11 +48,13 @@ export const drainSchema = z
 	})
 	.meta({ id: "Drain" });
 
-const drainsSchema = z.strictObject({ drains: z.array(drainSchema) }).meta({ id: "DrainList" });
+const startedSchema = z.strictObject({ ...drainSchema.shape, ...missingWorkers }).meta({ id: "StartedDrain" });
+
+const drainsSchema = z.strictObject({ drains: z.array(drainSchema), ...missingWorkers }).meta({ id: "DrainList" });
 
 type DrainBody = z.output<typeof drainBody>;
 
-export function drainRoutes(gateway: Gateway, changed: EndpointChanged): ApiRoute[] {
+export function drainRoutes(gateway: ApiGateway, changed: EndpointChanged): ApiRoute[] {
 	return [
 		operation({
 			method: "POST",
@@ -61,7 +63,7 @@ export function drainRoutes(gateway: Gateway, changed: EndpointChanged): ApiRout
 			description:
 				"In random order, each with a Close frame at a frame boundary. New connections are still accepted, except by an endpoint that is drained.",
 			body: drainBody,
-			answers: { 202: { description: "It has begun; `GET drain` tells how far it is.", schema: drainSchema } },
+			answers: { 202: { description: "It has begun; `GET drain` tells how far it is.", schema: startedSchema } },
 			handle: ({ body }) => ok(start(gateway, changed, body), 202),
 		}),
 		operation({
@@ -74,7 +76,11 @@ export function drainRoutes(gateway: Gateway, changed: EndpointChanged): ApiRout
 	];
 }
 
-function start({ snapshot, connections, drains }: Gateway, changed: EndpointChanged, body: DrainBody): DrainProgress {
+function start(
+	{ snapshot, connections, drains }: ApiGateway,
+	changed: EndpointChanged,
+	body: DrainBody,
+): DrainProgress {
 	const { route, upstream, endpoint } = body;
 	const policy = policyOf(snapshot, body);
 	const pools = poolsOf(snapshot, upstream);

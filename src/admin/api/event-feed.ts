@@ -17,6 +17,8 @@ const TOLD = /^(endpoint|breaker|drain|config|discovery|worker)\./;
 export interface FeedEvent {
 	/** Rising by one, from 1. */
 	readonly id: number;
+	/** ms since the epoch. */
+	readonly time: number;
 	/** The event's name in the log: `ws.open`, `endpoint.down` … */
 	readonly name: string;
 	/** The fields of the log line, as JSON. */
@@ -67,17 +69,26 @@ export class EventFeed implements EventSink {
 		if (level !== "debug" && TOLD.test(event)) this.#add(event, { level }, fields);
 	}
 
+	/** Takes over what the feed of another process told. */
+	relay({ time, name, json }: { readonly time: number; readonly name: string; readonly json: string }): void {
+		this.#pass({ id: ++this.#lastId, time, name, json: () => json });
+	}
+
 	#add(name: string, facts: object, report: object): void {
 		const time = this.#now();
 		let json: string | undefined;
-		const event: FeedEvent = {
+		this.#pass({
 			id: ++this.#lastId,
+			time,
 			name,
 			json: () => {
 				json ??= JSON.stringify({ time: new Date(time).toISOString(), event: name, ...facts, ...report }, bounded);
 				return json;
 			},
-		};
+		});
+	}
+
+	#pass(event: FeedEvent): void {
 		this.#latest.push(event);
 		if (this.#latest.length > KEPT) this.#latest.shift();
 		for (const follower of this.#followers) follower(event);

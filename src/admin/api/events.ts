@@ -26,14 +26,24 @@ const eventsQuery = z.strictObject({
 	recent: queryInteger(0, 256).optional().meta({ description: "So many of the latest events come first; default 0." }),
 });
 
+/** What fills a feed only while somebody reads it. */
+export interface FeedSource {
+	/** Called for each reader that comes. Resolves when the feed has what happened lately; never rejects. */
+	begin(): Promise<void>;
+	/** The last reader has gone. */
+	end(): void;
+}
+
 /** The open streams of one gateway. */
 export class EventStreams {
 	readonly #feed: EventFeed;
+	readonly #source: FeedSource | undefined;
 	readonly #open = new Set<ServerResponse>();
 	#heartbeat: NodeJS.Timeout | undefined;
 
-	constructor(feed: EventFeed) {
+	constructor(feed: EventFeed, source?: FeedSource) {
 		this.#feed = feed;
+		this.#source = source;
 	}
 
 	get size(): number {
@@ -64,25 +74,31 @@ export class EventStreams {
 			response.end();
 			return;
 		}
-		this.#stream(response, event?.split(","), firstOf(this.#feed, request, recent));
+		this.#admit(response);
+		const stream = (): void => this.#stream(response, event?.split(","), firstOf(this.#feed, request, recent));
+		if (this.#source === undefined) stream();
+		else void this.#source.begin().then(() => this.#open.has(response) && stream());
+	}
+
+	#admit(response: ServerResponse): void {
+		this.#open.add(response);
+		this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS);
+		response.on("error", ignoreError);
+		response.once("close", () => {
+			this.#open.delete(response);
+			if (this.#open.size > 0) return;
+			clearInterval(this.#heartbeat);
+			this.#heartbeat = undefined;
+			this.#source?.end();
+		});
+		response.write(": the events of this gateway; see docs/admin-api.md\n\n");
 	}
 
 	#stream(response: ServerResponse, wanted: readonly string[] | undefined, first: readonly FeedEvent[]): void {
 		const send = (event: FeedEvent): void => {
 			if (wanted === undefined || wanted.some((name) => fits(name, event.name))) write(response, frame(event));
 		};
-		const unfollow = this.#feed.follow(send);
-		this.#open.add(response);
-		this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS);
-		response.on("error", ignoreError);
-		response.once("close", () => {
-			unfollow();
-			this.#open.delete(response);
-			if (this.#open.size > 0) return;
-			clearInterval(this.#heartbeat);
-			this.#heartbeat = undefined;
-		});
-		response.write(": the events of this gateway; see docs/admin-api.md\n\n");
+		response.once("close", this.#feed.follow(send));
 		for (const event of first) send(event);
 	}
 

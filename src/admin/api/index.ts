@@ -1,9 +1,7 @@
 /** The admin API: every resource, put together. A new one is a file and a line. */
-import type { Gateway } from "../../gateway/gateway.ts";
-import { openapiRoute } from "../openapi.ts";
-import type { AdminRoute } from "../router.ts";
 import { activityRoutes } from "./activity.ts";
 import type { ActivityLog } from "./activity-log.ts";
+import type { ApiGateway } from "./api-gateway.ts";
 import { configRoutes, type Redact } from "./config.ts";
 import { connectionRoutes } from "./connections.ts";
 import { drainRoutes } from "./drain.ts";
@@ -16,7 +14,7 @@ import { routeRoutes } from "./routes.ts";
 import { type EndpointChanged, upstreamRoutes } from "./upstreams.ts";
 
 export interface ApiParts {
-	readonly gateway: Gateway;
+	readonly gateway: ApiGateway;
 	readonly counter: RouteCounter;
 	readonly activity: ActivityLog;
 	readonly streams: EventStreams;
@@ -42,10 +40,4 @@ export function apiOperations(parts: ApiParts): ApiRoute[] {
 		...eventRoutes(parts.streams),
 		...revocationRoutes(parts.revocations, parts.now),
 	];
-}
-
-/** The routes for the admin server. */
-export function apiRoutes(parts: ApiParts): AdminRoute[] {
-	const operations = apiOperations(parts);
-	return [...operations, openapiRoute(operations)].map(({ route }) => route);
 }

@@ -35,11 +35,11 @@ export interface OperationSpec {
 	readonly public?: boolean;
 }
 
+/** A request that was checked. */
 export interface Call<Query, Body> {
 	readonly params: Readonly<Record<string, string>>;
 	readonly query: Query;
 	readonly body: Body;
-	readonly request: AdminRequest;
 }
 
 export interface Answer {
@@ -54,33 +54,43 @@ interface Operation<Query, Body> extends OperationSpec {
 	handle(call: Call<Query, Body>): Answer | Promise<Answer>;
 }
 
+/**
+ * Does what a checked request asks for.
+ * @throws ApiError
+ */
+export type Run = (call: Call<unknown, unknown>) => Answer | Promise<Answer>;
+
 /** A route of the API together with its documentation. */
 export interface ApiRoute {
 	readonly spec: OperationSpec;
 	readonly route: AdminRoute;
+	/** The part behind the checks; absent where the route answers by itself. */
+	readonly run?: Run;
 }
 
 /** Makes a route that checks what comes in before the handler sees it. */
 export function operation<Q extends z.ZodObject | undefined = undefined, B extends z.ZodType | undefined = undefined>(
 	definition: Operation<OutputOf<Q>, OutputOf<B>> & { readonly query?: Q; readonly body?: B },
 ): ApiRoute {
-	const { query, body, handle } = definition;
-	const changes = definition.method !== "GET";
+	const { handle, ...spec } = definition;
+	return doneBy(spec, (call) => handle(call as Call<OutputOf<Q>, OutputOf<B>>));
+}
+
+/** A route for an operation whose work is done by `run`, behind the checks that its description asks for. */
+export function doneBy(spec: OperationSpec, run: Run): ApiRoute {
+	const { query, body } = spec;
+	const changes = spec.method !== "GET";
 	const answer = async (request: AdminRequest): Promise<Answer> => {
 		if (changes) refuseOtherSites(request.http);
 		const asked = query ? validQuery(query, request.query) : noQuery(request.query);
 		const sent = changes ? await readJsonBody(request.http) : undefined;
-		return handle({
-			params: request.params,
-			query: asked as OutputOf<Q>,
-			body: (body ? validBody(body, sent) : undefined) as OutputOf<B>,
-			request,
-		});
+		return run({ params: request.params, query: asked, body: body ? validBody(body, sent) : undefined });
 	};
-	return rawOperation(definition, async (request, response) => {
+	const { route } = rawOperation(spec, async (request, response) => {
 		const { status, body: content } = await answer(request);
 		sendJson(response, status, content);
 	});
+	return { spec, route, run };
 }
 
 /** A route that answers by itself; an {@link ApiError} that it throws is answered here. */

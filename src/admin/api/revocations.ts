@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { parseDuration } from "../../options.ts";
 import { ApiError } from "./api-error.ts";
+import { missingWorkers } from "./api-gateway.ts";
 import { type ApiRoute, ok, operation } from "./operation.ts";
 import { queryInteger } from "./validate.ts";
 
@@ -16,6 +17,16 @@ export interface Revocation extends RevocationTarget {
 	readonly until: number;
 }
 
+/** What a revocation did. */
+export interface RevokedTokens {
+	/** Connections that were closed. */
+	readonly closed: number;
+	/** ms since the epoch. */
+	readonly until: number;
+	/** As in the answer. */
+	readonly missing_workers?: readonly number[] | undefined;
+}
+
 /** What the API asks of the gateway's policy. */
 export interface RevocationStore {
 	/**
@@ -23,10 +34,7 @@ export interface RevocationStore {
 	 * long that holds.
 	 * @throws RangeError when there are too many
 	 */
-	revoke(target: RevocationTarget & { readonly until?: number | undefined }): {
-		readonly closed: number;
-		readonly until: number;
-	};
+	revoke(target: RevocationTarget & { readonly until?: number | undefined }): RevokedTokens | Promise<RevokedTokens>;
 	/** Those that still count. */
 	list(): Iterable<Revocation>;
 }
@@ -62,6 +70,7 @@ const revokedSchema = z
 	.strictObject({
 		...revocationSchema.shape,
 		closed: z.int().nonnegative().meta({ description: "Open connections that were closed with 1008." }),
+		...missingWorkers,
 	})
 	.meta({ id: "Revoked" });
 
@@ -96,12 +105,12 @@ export function revocationRoutes(store: RevocationStore, now: () => number): Api
 			description: "Open connections that came with such a token are closed with 1008. A restart forgets revocations.",
 			body: revokeBody,
 			answers: { 201: { description: "Revoked.", schema: revokedSchema } },
-			handle: ({ body: { sub, jti, until: text } }) => {
+			handle: async ({ body: { sub, jti, until: text } }) => {
 				const asked = text === undefined ? undefined : timeOf(text, now());
 				if (asked !== undefined && asked <= now()) throw new ApiError("INVALID", "until: is in the past");
 				try {
-					const { closed, until } = store.revoke({ sub, jti, until: asked });
-					return ok({ ...view({ sub, jti, until }), closed }, 201);
+					const { until, ...done } = await store.revoke({ sub, jti, until: asked });
+					return ok({ ...view({ sub, jti, until }), ...done }, 201);
 				} catch (error) {
 					if (error instanceof RangeError) throw new ApiError("CONFLICT", error.message);
 					throw error;

@@ -1,6 +1,6 @@
 /** `routes`: the running configuration's routes in their order, and how much goes through them. */
 import { z } from "zod";
-import type { Gateway } from "../../gateway/gateway.ts";
+import { type ApiGateway, missingWorkers } from "./api-gateway.ts";
 import type { Redact } from "./config.ts";
 import { type ApiRoute, ok, operation } from "./operation.ts";
 import type { RouteCounter } from "./route-counts.ts";
@@ -23,9 +23,9 @@ export const routeSchema = z
 	})
 	.meta({ id: "Route" });
 
-const routesSchema = z.strictObject({ routes: z.array(routeSchema) }).meta({ id: "RouteList" });
+const routesSchema = z.strictObject({ routes: z.array(routeSchema), ...missingWorkers }).meta({ id: "RouteList" });
 
-export function routeRoutes(gateway: Gateway, counter: RouteCounter, redact: Redact): ApiRoute[] {
+export function routeRoutes(gateway: ApiGateway, counter: RouteCounter, redact: Redact): ApiRoute[] {
 	return [
 		operation({
 			method: "GET",
@@ -38,7 +38,7 @@ export function routeRoutes(gateway: Gateway, counter: RouteCounter, redact: Red
 }
 
 function routeViews(
-	{ snapshot, connections }: Gateway,
+	{ snapshot, connections }: ApiGateway,
 	counter: RouteCounter,
 	redact: Redact,
 ): z.output<typeof routeSchema>[] {

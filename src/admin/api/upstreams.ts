@@ -1,10 +1,10 @@
 /** `upstreams`: the pools, their endpoints, and changing an endpoint while the gateway runs. */
 import { z } from "zod";
-import type { Gateway } from "../../gateway/gateway.ts";
 import type { Endpoint } from "../../upstreams/endpoint.ts";
 import { override } from "../../upstreams/override.ts";
 import type { Upstream } from "../../upstreams/upstream.ts";
 import { ApiError } from "./api-error.ts";
+import { type ApiGateway, missingWorkers } from "./api-gateway.ts";
 import { endpointSchema, endpointView, modeSchema } from "./endpoint-view.ts";
 import { type ApiRoute, ok, operation } from "./operation.ts";
 
@@ -19,7 +19,11 @@ export const upstreamSchema = z
 	})
 	.meta({ id: "Upstream" });
 
-const upstreamsSchema = z.strictObject({ upstreams: z.array(upstreamSchema) }).meta({ id: "UpstreamList" });
+const upstreamsSchema = z
+	.strictObject({ upstreams: z.array(upstreamSchema), ...missingWorkers })
+	.meta({ id: "UpstreamList" });
+
+const changedSchema = z.strictObject({ ...endpointSchema.shape, ...missingWorkers }).meta({ id: "ChangedEndpoint" });
 
 const patchBody = z
 	.strictObject({
@@ -43,7 +47,7 @@ const patchBody = z
 /** Called after an operator changed an endpoint. */
 export type EndpointChanged = (upstream: Upstream, endpoint: Endpoint) => void;
 
-export function upstreamRoutes(gateway: Gateway, changed: EndpointChanged): ApiRoute[] {
+export function upstreamRoutes(gateway: ApiGateway, changed: EndpointChanged): ApiRoute[] {
 	return [
 		operation({
 			method: "GET",
@@ -60,7 +64,7 @@ export function upstreamRoutes(gateway: Gateway, changed: EndpointChanged): ApiR
 				"The change outlives reloads, until the file's own value changes; a restart forgets it. A slash in the id of a unix socket is written %2F.",
 			params: { name: "Name of the upstream.", id: "Id of the endpoint: `host:port`, or the socket's path." },
 			body: patchBody,
-			answers: { 200: { description: "The endpoint as it is now.", schema: endpointSchema } },
+			answers: { 200: { description: "The endpoint as it is now.", schema: changedSchema } },
 			handle: ({ params, body }) => {
 				const upstream = gateway.snapshot.upstreams.get(params.name ?? "");
 				if (!upstream) throw new ApiError("NOT_FOUND", "name: there is no upstream of this name");
@@ -74,7 +78,7 @@ export function upstreamRoutes(gateway: Gateway, changed: EndpointChanged): ApiR
 	];
 }
 
-function view({ snapshot, clock }: Gateway, upstream: Upstream): z.output<typeof upstreamSchema> {
+function view({ snapshot, clock }: ApiGateway, upstream: Upstream): z.output<typeof upstreamSchema> {
 	const { sticky, load_balancing } = snapshot.config.upstreams[upstream.name] ?? {};
 	const now = clock();
 	return {

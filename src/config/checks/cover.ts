@@ -31,7 +31,8 @@ function everyTextHas(later: unknown, earlier: unknown, inside: (earlier: string
 	return narrow.length > 0 && narrow.every((b) => wide.some((a) => inside(a, b)));
 }
 
-function texts(value: unknown): string[] {
+/** The texts of a value or a list; none when something else is among them. */
+export function texts(value: unknown): string[] {
 	const list = Array.isArray(value) ? value : value === undefined ? [] : [value];
 	return list.every((item) => typeof item === "string") ? list : [];
 }
@@ -42,7 +43,8 @@ function hostCovers(earlier: string, later: string): boolean {
 	return a.startsWith("*.") && b.length > a.length - 1 && b.endsWith(a.slice(1));
 }
 
-function plainHost(host: string): string {
+/** A host as it is compared. */
+export function plainHost(host: string): string {
 	return host.toLowerCase().replace(/\.$/, "");
 }
 

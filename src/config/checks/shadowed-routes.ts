@@ -3,11 +3,18 @@ import { formatPath } from "../problem.ts";
 import { mapsAt, type RawMap } from "../values-at.ts";
 import type { Check } from "./check.ts";
 import { covers } from "./cover.ts";
+import { ShadowIndex } from "./shadow-index.ts";
 
 export const shadowedRoutes: Check = ({ data, source }) => {
 	const routes = mapsAt(data, "routes.*");
-	return routes.flatMap(({ path, value }, index) => {
-		const earlier = routes.slice(0, index).find((before) => covers(matchOf(before.value), matchOf(value)));
+	const index = new ShadowIndex();
+	return routes.flatMap(({ path, value }, place) => {
+		const match = matchOf(value);
+		const earlier = index
+			.candidates(match)
+			.map((candidate) => routes[candidate] as (typeof routes)[number])
+			.find((before) => covers(matchOf(before.value), match));
+		index.add(match, place);
 		if (!earlier) return [];
 		const name = typeof earlier.value.name === "string" ? ` (${earlier.value.name})` : "";
 		return [

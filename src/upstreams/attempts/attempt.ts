@@ -1,8 +1,10 @@
 /** One handshake with one endpoint: counted, judged, and finished without its client when it is a breaker's trial. */
+import type { DepartureSignal } from "../../departure.ts";
 import { asGatewayError, GatewayError } from "../../errors.ts";
 import type { DialResult } from "../dial.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { Lease } from "./lease.ts";
+import type { Permit } from "./permit.ts";
 import type { Protection } from "./protection.ts";
 import { closeUnused } from "./unused.ts";
 import { errorVerdict, handshakeVerdict } from "./verdict.ts";
@@ -18,16 +20,21 @@ export interface Attempted {
  *
  * @param signal aborts when the client leaves
  * @param dial does the handshake; is given the signal to listen to, which for a trial is not the client's
+ * @param permit what the other workers granted; given back with the lease
  * @throws what `dial` throws, and CLIENT_GONE as soon as the client leaves; the lease is then given back by itself
  */
 export function attemptHandshake(
 	protection: Protection,
 	endpoint: Endpoint,
-	signal: AbortSignal,
-	dial: (signal: AbortSignal) => Promise<DialResult>,
+	signal: DepartureSignal,
+	dial: (signal: DepartureSignal) => Promise<DialResult>,
+	permit?: Permit,
 ): Promise<Attempted> {
-	if (signal.aborted) return Promise.reject(new GatewayError("CLIENT_GONE"));
-	const lease = new Lease(protection, endpoint);
+	if (signal.aborted) {
+		permit?.release();
+		return Promise.reject(new GatewayError("CLIENT_GONE"));
+	}
+	const lease = new Lease(protection, endpoint, permit);
 	const { trial } = lease.judgement;
 	const attempted = judge(lease, dial(trial?.signal ?? signal));
 	return trial === undefined ? attempted : whileClientStays(attempted, signal);
@@ -47,7 +54,7 @@ async function judge(lease: Lease, dialled: Promise<DialResult>): Promise<Attemp
 }
 
 /** Follows a trial until its client leaves. The trial goes on; a connection that nobody wants then is closed politely. */
-function whileClientStays(attempted: Promise<Attempted>, signal: AbortSignal): Promise<Attempted> {
+function whileClientStays(attempted: Promise<Attempted>, signal: DepartureSignal): Promise<Attempted> {
 	return new Promise((resolve, reject) => {
 		const onAbort = (): void => reject(new GatewayError("CLIENT_GONE"));
 		signal.addEventListener("abort", onAbort, { once: true });

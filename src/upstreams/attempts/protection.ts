@@ -3,6 +3,7 @@ import { Breaker, type BreakerConfig, breakerRules, type Trial } from "../breake
 import type { EligibilityRule } from "../eligible.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { type OutlierConfig, OutlierDetection, type OutlierParts } from "../outlier.ts";
+import type { EndpointNews } from "../shared.ts";
 import { becameAvailable } from "../slow-start.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -46,6 +47,12 @@ export class Protection {
 		);
 	}
 
+	/** Takes over what another worker decided. */
+	learn(endpoint: Endpoint, news: EndpointNews): void {
+		if (news.kind === "ejected") this.#outlier?.learn(endpoint, news);
+		else if (this.#breaker) this.#breakerOf(endpoint, this.#breaker).learn(news);
+	}
+
 	/** For {@link Judgement} only. */
 	judged(endpoint: Endpoint, trial: Trial | undefined, verdict: Verdict): void {
 		const { breaker } = endpoint.state;
@@ -75,12 +82,13 @@ export class Protection {
 	}
 
 	#breakerOf(endpoint: Endpoint, options: BreakerConfig): Breaker {
-		const { upstream, notice, now } = this.#parts;
+		const { upstream, notice, now, shared } = this.#parts;
 		endpoint.state.breaker ??= new Breaker(options, {
 			upstream,
 			endpoint: endpoint.id,
 			notice,
 			closed: () => becameAvailable(endpoint, now()),
+			decided: (change) => shared?.breakerChanged({ kind: "breaker", upstream, endpoint: endpoint.id, ...change }),
 		});
 		return endpoint.state.breaker;
 	}

@@ -1,7 +1,7 @@
 /** The polite end of a backend connection that was accepted and is not needed. */
-import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { closePayload, controlFrame, OPCODE } from "../../protocol/frames.ts";
+import { maskingKey } from "../../protocol/masking-key.ts";
 import { ignoreSocketError } from "../socket.ts";
 
 /** How long the backend may take to answer the Close and to end the connection. */
@@ -19,5 +19,5 @@ export function closeUnused(socket: Socket): void {
 	socket.unref();
 	socket.resume();
 	const payload = closePayload(GOING_AWAY, "client connection lost");
-	socket.end(controlFrame(OPCODE.close, payload, randomBytes(4)));
+	socket.end(controlFrame(OPCODE.close, payload, maskingKey()));
 }

@@ -20,6 +20,8 @@ export interface ProberDeps {
 	/** A number in [0, 1). */
 	readonly random: () => number;
 	readonly onChange: (change: HealthChange) => void;
+	/** `maint` has begun: nothing is known any more. */
+	readonly onForgotten?: (() => void) | undefined;
 	/** Sent before anything else on each connection: a PROXY protocol header. */
 	readonly preamble?: Buffer | undefined;
 	/** Asks; by default the kind of the options. */
@@ -79,7 +81,9 @@ export class Prober {
 		this.#inMaint = this.#endpoint.mode === "maint";
 		if (this.#inMaint) {
 			// Somebody works on it: what it answers means nothing, and afterwards it is like a new one.
+			const known = this.#endpoint.state.health !== "unknown";
 			forgetHealth(this.#endpoint.state);
+			if (known) this.#deps.onForgotten?.();
 			this.#scheduleNext();
 			return;
 		}

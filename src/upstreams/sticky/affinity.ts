@@ -6,6 +6,8 @@ import type { Endpoint } from "../endpoint.ts";
 export interface Sticky {
 	/** The endpoint that the client is bound to, whether or not it can be used now. */
 	endpointOf(request: GatewayRequest): Endpoint | undefined;
+	/** Finds out first what {@link endpointOf} needs to know; undefined when it knows, or nobody else does. */
+	recall?(request: GatewayRequest): Promise<void> | undefined;
 	/** The policy for this request where it is not the upstream's own. */
 	policyFor?(request: GatewayRequest): Policy | undefined;
 	/** The Set-Cookie value that binds the client to `endpoint`; undefined when it already is. */

@@ -5,16 +5,16 @@
  * WebSocket included, carries it in the query. Cookies do not work here (native clients and cross-origin pages drop
  * them) and the client's address is shared behind NAT and changes on a phone, so the sid is read from that answer.
  *
- * A sid that is unknown (learnt by another process, or forgotten) falls back to a hash. The upstream's own policy is that
+ * Workers of one gateway ask each other. A sid that is unknown (learnt by another gateway, or forgotten) falls back to a hash. The upstream's own policy is that
  * hash if it is `consistent_hash`: then a session's first request and its later ones agree without any table, which is
- * what several workers or gateways need. With any other policy the hash of the client's address is the best guess.
+ * what several gateways need. With any other policy the hash of the client's address is the best guess.
  */
 import { type GatewayRequest, queryValue } from "../../protocol/request.ts";
 import { consistentHash } from "../balance/consistent_hash.ts";
 import type { Policy } from "../balance/policy.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { AnswerWatch, Sticky } from "./affinity.ts";
-import type { StickyTable } from "./table.ts";
+import type { Sessions } from "./table.ts";
 
 /** How much of an answer's body is looked at. */
 export const SID_PREFIX_BYTES = 256;
@@ -37,7 +37,7 @@ export function extractSid(bodyPrefix: Buffer): string | undefined {
 }
 
 /** Makes `sticky: socketio` for an upstream with `policy`. */
-export function createSocketIoSticky(endpoints: readonly Endpoint[], policy: Policy, table: StickyTable): Sticky {
+export function createSocketIoSticky(endpoints: readonly Endpoint[], policy: Policy, table: Sessions): Sticky {
 	const byId = new Map(endpoints.map((endpoint) => [endpoint.id, endpoint]));
 	const fallback = policy.stable ? policy : consistentHash.create({ hash_on: ["client_ip"] });
 	return {
@@ -46,6 +46,12 @@ export function createSocketIoSticky(endpoints: readonly Endpoint[], policy: Pol
 			const id = sid === undefined ? undefined : table.get(sid);
 			return id === undefined ? undefined : byId.get(id);
 		},
+		...(table.recall && {
+			recall: (request: GatewayRequest) => {
+				const sid = sidOf(request);
+				return sid === undefined || table.get(sid) !== undefined ? undefined : table.recall?.(sid);
+			},
+		}),
 		policyFor: (request) => (sidOf(request) === undefined ? undefined : fallback),
 		watchAnswer: (request, endpoint) => {
 			if (!opensSession(request)) return undefined;

@@ -6,16 +6,32 @@ export interface StickyTableOptions {
 	readonly now: () => number;
 	/** Sessions kept at most; the one unused for longest goes first. */
 	readonly max?: number;
-	/** Milliseconds without use after which a session is forgotten. */
+	/** Milliseconds after which a session is forgotten. */
 	readonly ttl?: number;
+	/** Whether use begins that time anew; the default. */
+	readonly renew?: boolean;
+}
+
+/** What stickiness knows of sessions. */
+export interface Sessions {
+	/** How many this process knows. */
+	readonly size: number;
+	/** The endpoint id of a session, as far as this process knows. */
+	get(session: string): string | undefined;
+	learn(session: string, endpointId: string): void;
+	/**
+	 * Asks the other workers for a session that {@link get} does not know, and remembers the answer.
+	 * @throws GatewayError LIMITS_UNAVAILABLE, as a rejection
+	 */
+	recall?(session: string): Promise<void>;
 }
 
 /** Session to endpoint id, bounded. It belongs to an upstream by name and outlives reloads, so it keeps ids, not endpoints. */
-export class StickyTable {
+export class StickyTable implements Sessions {
 	readonly #sessions: LRUCache<string, string>;
 
-	constructor({ now, max = 100_000, ttl = 3_600_000 }: StickyTableOptions) {
-		this.#sessions = new LRUCache({ max, ttl, updateAgeOnGet: true, ttlResolution: 0, perf: { now } });
+	constructor({ now, max = 100_000, ttl = 3_600_000, renew = true }: StickyTableOptions) {
+		this.#sessions = new LRUCache({ max, ttl, updateAgeOnGet: renew, ttlResolution: 0, perf: { now } });
 	}
 
 	get size(): number {

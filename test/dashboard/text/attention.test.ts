@@ -14,6 +14,7 @@ const activity: Activity = {
 	intervals: [],
 	last_rejections: [],
 	last_reload: null,
+	workers: { serving: 4, configured: 4 },
 };
 
 const endpoint: Endpoint = {
@@ -62,6 +63,14 @@ describe("what needs attention", () => {
 			"warn: chat, endpoint 10.0.0.1:80: ejected for another 12s.",
 			"info: chat, endpoint 10.0.0.1:80: draining, 5 connections still open.",
 		]);
+	});
+
+	it("is a worker that is missing", () => {
+		const workers = (serving: number) => texts({ activity: { ...activity, workers: { serving, configured: 4 } } });
+		expect(workers(3)).toEqual(["warn: 1 of 4 workers do not serve; the log says why."]);
+		expect(workers(0)).toEqual(["bad: 4 of 4 workers do not serve; the log says why."]);
+		const stopping = { ...activity, stopping: true, workers: { serving: 0, configured: 4 } };
+		expect(texts({ activity: stopping })).toEqual(["warn: The gateway is shutting down."]);
 	});
 
 	it("is a configuration that was rejected, also when a file change did it", () => {

@@ -62,6 +62,7 @@ describe("metrics", () => {
 				endpoints: none,
 				draining: () => 3,
 				certificates: none,
+				workers: () => ({ serving: 1, configured: 1 }),
 				limiters: none,
 			},
 			nodeMetrics: false,

@@ -90,15 +90,17 @@ describe("a mistake is reported at its place:", () => {
 			routeWith('response_headers: { set: { "X A": a } }'),
 			'6:32: routes[0].response_headers.set["X A"]: a header name is made of letters, digits and hyphens',
 		],
+		["too many workers", `workers: 65\n${SMALLEST}`, "1:10: workers: has to be at most 64"],
 		[
-			"a key of later",
-			`workers: 2\n${SMALLEST}`,
-			'1:1: workers: unknown key "workers"; possible here: trusted_proxies, shutdown, log, admin, listeners, defaults, upstreams, routes',
+			"workers in words",
+			`workers: many\n${SMALLEST}`,
+			"1:10: workers: expected auto or a number of processes from 1 to 64",
 		],
+		["an unknown key", `worker: 2\n${SMALLEST}`, '1:1: worker: unknown key "worker", did you mean "workers"?'],
 		[
 			"an x- key",
 			`x-note: 2\n${SMALLEST}`,
-			'1:1: x-note: unknown key "x-note"; possible here: trusted_proxies, shutdown, log, admin, listeners, defaults, upstreams, routes',
+			'1:1: x-note: unknown key "x-note"; possible here: workers, trusted_proxies, shutdown, log, admin, listeners, defaults, upstreams, routes',
 		],
 		[
 			"upstream and split",

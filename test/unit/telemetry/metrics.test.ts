@@ -13,6 +13,7 @@ const EMPTY: MetricsSource = {
 	draining: () => 0,
 	certificates: () => [],
 	limiters: () => [],
+	workers: () => ({ serving: 1, configured: 1 }),
 };
 
 function metricsOf(source: Partial<MetricsSource> = {}, now: () => number = () => 5000): Metrics {
@@ -228,6 +229,8 @@ describe("the registry", () => {
 				"clawgate_ping_rtt_seconds histogram",
 				"clawgate_rate_limited_total counter",
 				"clawgate_tls_certificate_expiry_timestamp_seconds gauge",
+				"clawgate_workers gauge",
+				"clawgate_workers_configured gauge",
 			].sort(),
 		);
 		expect([...text.matchAll(/^# HELP \S+ \S/gm)]).toHaveLength(types.length);

@@ -34,6 +34,7 @@ describe.each([
 		new Reader(
 			near,
 			{
+				now: 0,
 				receive: (buffer, size) => {
 					chunks.push(Buffer.from(buffer.subarray(0, size)));
 					length += size;
@@ -55,6 +56,7 @@ describe.each([
 		new Reader(
 			near,
 			{
+				now: 0,
 				receive: (_buffer, size) => {
 					reads++;
 					length += size;
@@ -84,6 +86,7 @@ describe.each([
 		const reader = new Reader(
 			near,
 			{
+				now: 0,
 				receive: (_buffer, size) => {
 					length += size;
 					return true;
@@ -102,28 +105,64 @@ describe.each([
 
 describe.runIf(detectMachinery() !== null)("the reused buffer", () => {
 	/** Reads with a log of the buffers' sizes. */
-	async function sizes(): Promise<{ far: Socket; seen: Map<Buffer, number>; read: () => number; reader: Reader }> {
+	async function sizes(): Promise<{
+		far: Socket;
+		seen: Map<Buffer, number>;
+		last: () => Buffer | undefined;
+		read: () => number;
+		reader: Reader;
+		clock: { now: number };
+	}> {
 		const { near, far } = await pair();
 		const seen = new Map<Buffer, number>();
 		let length = 0;
-		const reader = new Reader(near, {
-			receive: (buffer, size) => {
+		let last: Buffer | undefined;
+		const receiver = {
+			now: 0,
+			receive: (buffer: Buffer, size: number) => {
 				seen.set(buffer, buffer.length);
+				last = buffer;
 				length += size;
 				return true;
 			},
-		});
-		return { far, seen, read: () => length, reader };
+		};
+		const reader = new Reader(near, receiver);
+		return { far, seen, last: () => last, read: () => length, reader, clock: receiver };
 	}
 
-	test("is small for small reads, and the same one every time", async () => {
+	test("is small for small reads, and the same one every time after the first few", async () => {
 		const { far, seen, read, reader } = await sizes();
 		expect(reader.reusesBuffer).toBe(true);
 		for (let i = 1; i <= 50; i++) {
 			far.write("x".repeat(10));
 			await until(() => read() === i * 10, { what: "the bytes" });
 		}
-		expect([...seen.values()]).toEqual([1024]);
+		expect([...seen.values()]).toEqual([1024, 1024]);
+		expect(reader.borrowed).toBe(false);
+	});
+
+	test("is one for all sockets that are read seldom", async () => {
+		const [one, other] = [await sizes(), await sizes()];
+		for (let i = 1; i <= 20; i++) {
+			for (const { far, read, clock } of [one, other]) {
+				clock.now += 2_000;
+				far.write("x");
+				await until(() => read() === i, { what: "a byte" });
+			}
+		}
+		expect(new Set([...one.seen.keys(), ...other.seen.keys()]).size).toBe(1);
+		expect([one.reader.borrowed, other.reader.borrowed]).toEqual([true, true]);
+	});
+
+	test("is given back when the socket has become quiet", async () => {
+		const { far, read, reader, clock } = await sizes();
+		far.write(Buffer.alloc(100_000));
+		await until(() => read() === 100_000, { what: "the flood" });
+		expect(reader.borrowed).toBe(false);
+		clock.now += 11_000;
+		far.write("x");
+		await until(() => read() === 100_001, { what: "a byte" });
+		expect(reader.borrowed).toBe(true);
 	});
 
 	test("grows under a flood and shrinks again when reads stay small", async () => {
@@ -142,15 +181,20 @@ describe.runIf(detectMachinery() !== null)("the reused buffer", () => {
 		const { near, far } = await pair();
 		const kept: { buffer: Buffer; copy: Buffer; length: number }[] = [];
 		const reader: Reader = new Reader(near, {
+			now: 0,
 			receive: (buffer, length) => {
+				// One that is borrowed cannot be kept: whoever needs its bytes copies them.
+				if (reader.borrowed) return true;
 				kept.push({ buffer, length, copy: Buffer.from(buffer.subarray(0, length)) });
 				reader.keepBuffer();
 				return true;
 			},
 		});
-		for (let i = 0; i < 20; i++) {
+		for (let sent = 0; kept.length < 20; sent++) {
+			expect(sent).toBeLessThan(40);
+			const before = near.bytesRead;
 			far.write(randomBytes(500));
-			await until(() => kept.length === i + 1, { what: "a read" });
+			await until(() => near.bytesRead === before + 500, { what: "a read" });
 		}
 		expect(new Set(kept.map(({ buffer }) => buffer)).size).toBe(20);
 		for (const { buffer, copy, length } of kept) expect(buffer.subarray(0, length).equals(copy)).toBe(true);

@@ -11,9 +11,14 @@ export function Tiles({ state: { activity, intervals, rates } }: { state: Activi
 		const values = ratesOf(intervals, bins, count);
 		return formatRate(values.reduce((sum, value) => sum + value, 0) / values.length);
 	};
+	const { serving, configured } = activity.workers;
+	const workers = configured > 1 ? [plural(serving, "worker")] : [];
 	return (
 		<dl class="tiles">
-			<Tile label="Connections" detail={`${plural(activity.handshakes, "handshake")} under way`}>
+			<Tile
+				label="Connections"
+				detail={[`${plural(activity.handshakes, "handshake")} under way`, ...workers].join(", ")}
+			>
 				{formatCount(activity.connections)}
 			</Tile>
 			<Tile label="Opened">

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
+import type { DepartureSignal } from "../../../../src/departure.ts";
 import { GatewayError } from "../../../../src/errors.ts";
 import { attemptHandshake, discard } from "../../../../src/upstreams/attempts/attempt.ts";
 import { Lease, type TunnelEnd } from "../../../../src/upstreams/attempts/lease.ts";
@@ -196,7 +197,7 @@ describe("a trial whose client leaves", () => {
 		const { state } = endpoint;
 		const client = new AbortController();
 		let settle: (result: DialResult) => void = () => undefined;
-		let dialled: AbortSignal | undefined;
+		let dialled: DepartureSignal | undefined;
 		const attempt = attemptHandshake(protection, endpoint, client.signal, (signal) => {
 			dialled = signal;
 			return new Promise((resolve) => {

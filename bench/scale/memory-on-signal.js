@@ -1,0 +1,6 @@
+// Loaded before the gateway: on SIGUSR2 it collects garbage and says what is in use.
+process.on("SIGUSR2", () => {
+	globalThis.gc();
+	const { heapUsed, rss, arrayBuffers } = process.memoryUsage();
+	process.stdout.write(`${JSON.stringify({ event: "test.memory", heapUsed, rss, arrayBuffers })}\n`);
+});

@@ -1,0 +1,234 @@
+/** What every process of a gateway is made of, whether it is the only one, a worker, or the supervisor of workers. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { GatewayConfig } from "./config/schema.ts";
+import { afterOn } from "./gateway/after.ts";
+import { Connections } from "./gateway/connections.ts";
+import { type DrainEvents, Drains } from "./gateway/drains.ts";
+import { GatewayEvents } from "./gateway/events.ts";
+import { Forwarders } from "./gateway/forwarders.ts";
+import type { Gateway } from "./gateway/gateway.ts";
+import { leaveEndpoint, retire } from "./gateway/retire.ts";
+import { compileSnapshot, type Snapshot } from "./gateway/snapshot.ts";
+import { gatewaySource } from "./metrics-source.ts";
+import type { Counters } from "./policy/counters.ts";
+import { PolicyStates } from "./policy/states.ts";
+import type { Change, Changed } from "./reload.ts";
+import type { OpenDoor } from "./server/door.ts";
+import { Listeners } from "./server/listeners.ts";
+import { rotateTicketKeys, TicketKeys } from "./server/ticket-keys.ts";
+import type { SelfSigned } from "./server/tls.ts";
+import { LogSink } from "./telemetry/log.ts";
+import { Metrics } from "./telemetry/metrics.ts";
+import { OpenTelemetryTracing } from "./telemetry/tracing.ts";
+import { TimerWheel } from "./tunnel/wheel.ts";
+import { withDiscovered } from "./upstreams/discovery/merge.ts";
+import type { Endpoint, EndpointConfig } from "./upstreams/endpoint.ts";
+import type { EndpointNews, SharedUpstreams } from "./upstreams/shared.ts";
+import { becameAvailable } from "./upstreams/slow-start.ts";
+import { UpstreamStates } from "./upstreams/states.ts";
+import type { Upstream } from "./upstreams/upstream.ts";
+
+/** What a supervisor gives each of its workers; a single process has its own. */
+export interface Shared {
+	/** Limits hold for all workers together. */
+	readonly counters?: Counters | undefined;
+	/** Places at endpoints, ejections, breakers, turns and sessions are those of all workers. */
+	readonly upstreams?: SharedUpstreams | undefined;
+	/** Connections are handed over instead of accepted here. */
+	readonly openDoor?: OpenDoor | undefined;
+	/** The order of opening over all workers. */
+	readonly nextSequence?: (() => number) | undefined;
+	/** What is one drain for the supervisor is not told once by each worker. */
+	readonly drainEvents?: DrainEvents | undefined;
+	/** Certificates made at start are the same in all workers. */
+	readonly selfSigned?: SelfSigned | undefined;
+}
+
+export interface GatewayProcessOptions {
+	readonly config: GatewayConfig;
+	/** Takes the log lines instead of stdout. */
+	readonly write?: ((line: string) => void) | undefined;
+	/** Other processes write to the same stdout. */
+	readonly sharesStdout?: boolean;
+	/** By upstream name; may change later, see {@link GatewayProcess.follow}. */
+	readonly discovered?: ReadonlyMap<string, readonly EndpointConfig[]> | undefined;
+	/** What session tickets are encrypted with, when other processes serve the same clients; else it has its own. */
+	readonly ticketKeys?: TicketKeys | undefined;
+	readonly shared?: Shared | undefined;
+}
+
+export class GatewayProcess {
+	readonly gateway: Gateway;
+	readonly listeners: Listeners;
+	readonly metrics: Metrics;
+	readonly log: LogSink;
+	readonly states: UpstreamStates;
+	/** Endpoints that discovery knows now, by upstream name. */
+	#discovered: ReadonlyMap<string, readonly EndpointConfig[]>;
+	readonly #stopRotation: (() => void) | undefined;
+
+	/** @throws Error when a file of the configuration cannot be used */
+	constructor({ config, write, sharesStdout, discovered, ticketKeys, shared }: GatewayProcessOptions) {
+		const clock = () => performance.now();
+		const random = Math.random;
+		const events = new GatewayEvents();
+		const tracing = new OpenTelemetryTracing();
+		events.add(tracing);
+		this.log = new LogSink({ ...config.log, ...(write && { write }), sharesStdout: sharesStdout ?? false });
+		events.add(this.log);
+		const notice: GatewayEvents["notice"] = (level, event, fields) => events.notice(level, event, fields);
+		this.states = new UpstreamStates(clock, notice, shared?.upstreams);
+		const wheel = new TimerWheel(clock);
+		const policies = new PolicyStates({
+			now: Date.now,
+			clock,
+			random,
+			after: afterOn(wheel, clock),
+			notice,
+			limited: (route, limit) => events.limited(route, limit),
+			...(shared?.counters && { counters: shared.counters }),
+		});
+		this.#discovered = discovered ?? new Map();
+		this.gateway = {
+			snapshot: compile(config, { states: this.states, policies, random, discovered: this.#discovered }),
+			stopping: false,
+			connections: new Connections(events, clock, shared?.nextSequence),
+			handshakes: new Set(),
+			drains: new Drains(shared?.drainEvents ?? events, random),
+			events,
+			tracing,
+			wheel,
+			policies,
+			forwarders: new Forwarders(),
+			clock,
+			random,
+		};
+		this.states.prune(this.gateway.snapshot.upstreams.values());
+		const tickets = ticketKeys ?? new TicketKeys();
+		this.#stopRotation = ticketKeys ? undefined : rotateTicketKeys(tickets);
+		this.listeners = new Listeners(this.gateway, tickets, shared);
+		this.metrics = new Metrics({ source: gatewaySource(this.gateway, this.listeners) });
+		events.add(this.metrics);
+		shared?.upstreams?.follow((news) => this.#learn(news));
+	}
+
+	/**
+	 * Does all of a change of the configuration that can fail.
+	 * @throws Error when something that the checks could read cannot be used; nothing has changed then
+	 */
+	async prepare(config: GatewayConfig): Promise<Change> {
+		const next = this.#compile(config);
+		const listening = await this.listeners.prepare(config.listeners);
+		return {
+			abandon: () => listening.abandon(),
+			commit: async () => {
+				const old = this.gateway.snapshot;
+				this.gateway.snapshot = next;
+				const { opened, closed } = await listening.commit();
+				return { opened, closed, ...this.#swapped(old, next, config) };
+			},
+		};
+	}
+
+	/**
+	 * The same configuration with the endpoints that discovery knows now; connections to others are drained.
+	 * @returns false when that is not possible now; the log says why
+	 */
+	follow(discovered: ReadonlyMap<string, readonly EndpointConfig[]>): boolean {
+		this.#discovered = discovered;
+		const { gateway } = this;
+		const old = gateway.snapshot;
+		let next: Snapshot;
+		try {
+			next = this.#compile(old.config);
+		} catch (error) {
+			// A file of the configuration is not there at this moment. The next change of DNS, or a reload, tries again.
+			gateway.events.notice("error", "discovery.rejected", { message: (error as Error).message });
+			return false;
+		}
+		gateway.snapshot = next;
+		gateway.forwarders.retain(new Set(next.upstreams.values()));
+		retire(gateway.connections.list(), old, next, gateway.drains);
+		this.states.prune(next.upstreams.values());
+		return true;
+	}
+
+	/** To be called when an endpoint was found unhealthy. */
+	endpointDown(upstream: Pick<Upstream, "name" | "onUnhealthy">, endpoint: Pick<Endpoint, "id">): void {
+		if (upstream.onUnhealthy !== "close") return;
+		leaveEndpoint(this.gateway.connections.list(), upstream.name, endpoint.id, this.gateway.drains);
+	}
+
+	/** To be called when an endpoint was found healthy. */
+	endpointUp(endpoint: Pick<Endpoint, "state">): void {
+		becameAvailable(endpoint, this.gateway.clock());
+	}
+
+	/** Ends everything; connections are expected to be gone. The log comes last: see {@link LogSink.stop}. */
+	async close(): Promise<void> {
+		this.listeners.destroy();
+		this.#stopRotation?.();
+		this.gateway.forwarders.close();
+		await this.gateway.policies.close();
+		this.states.close();
+		this.metrics.stop();
+	}
+
+	/** Takes over what another worker found out about an endpoint. */
+	#learn(news: EndpointNews): void {
+		const upstream = this.gateway.snapshot.upstreams.get(news.upstream);
+		const endpoint = upstream?.endpoints.find(({ id }) => id === news.endpoint);
+		// A reload may have taken it away here, and not there yet.
+		if (upstream && endpoint) upstream.protection.learn(endpoint, news);
+	}
+
+	#compile(config: GatewayConfig): Snapshot {
+		const { policies, random } = this.gateway;
+		return compile(config, { states: this.states, policies, random, discovered: this.#discovered });
+	}
+
+	#swapped(old: Snapshot, next: Snapshot, config: GatewayConfig): Omit<Changed, "opened" | "closed"> {
+		const { gateway } = this;
+		gateway.forwarders.retain(new Set(next.upstreams.values()));
+		const drained = retire(gateway.connections.list(), old, next, gateway.drains);
+		this.states.prune(next.upstreams.values());
+		gateway.policies.prune(config.routes.flatMap(({ auth }) => auth.jwt?.jwks_url ?? []));
+		// While the reload waited for its listeners, discovery may have gone on.
+		if (this.#discovered.size > 0) this.follow(this.#discovered);
+		this.log.configure(config.log);
+		return {
+			routes: next.routes.length,
+			upstreams: next.upstreams.size,
+			connections: gateway.connections.size,
+			drained,
+		};
+	}
+}
+
+interface CompileDeps {
+	readonly states: UpstreamStates;
+	readonly policies: PolicyStates;
+	readonly random: () => number;
+	readonly discovered: ReadonlyMap<string, readonly EndpointConfig[]>;
+}
+
+function compile(config: GatewayConfig, { discovered, ...deps }: CompileDeps): Snapshot {
+	return {
+		...compileSnapshot(withDiscovered(config, discovered), {
+			...deps,
+			stickySecret: stickySecret(),
+			readFile: readFileSync,
+		}),
+		// What the operator wrote, without what was discovered: the next file is compared with it.
+		config,
+	};
+}
+
+/**
+ * Key of sticky cookies where the config has none. It is the same everywhere, so that cookies survive a restart and
+ * hold on every gateway; whoever must not be able to choose an endpoint is kept from it by `sticky.cookie.secret`.
+ */
+export function stickySecret(): Buffer {
+	return createHash("sha256").update("clawgate sticky cookie").digest();
+}

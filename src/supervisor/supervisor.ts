@@ -1,0 +1,211 @@
+/** The supervisor of a gateway with several workers: what there is once for all of them, and the order of its life. */
+import { setTimeout as wait } from "node:timers/promises";
+import type { ConfigSource, RunningGateway } from "../app.ts";
+import type { GatewayConfig } from "../config/schema.ts";
+import { type WatchedFiles, watchFiles } from "../config/watch.ts";
+import { workerCount } from "../config/workers.ts";
+import { GatewayProcess } from "../gateway-process.ts";
+import { type Change, Reloader, type ReloadResult, type ReloadTrigger, restartWarnings } from "../reload.ts";
+import { newTicketSecret, TICKET_KEYS_LIFE_MS, TicketKeys } from "../server/ticket-keys.ts";
+import { type MadeCertificate, makeSelfSigned, type SelfSigned } from "../server/tls.ts";
+import { Monitor } from "../upstreams/monitor.ts";
+import { GatewayAdmin } from "./admin/gateway-admin.ts";
+import type { NextConfig } from "./contract.ts";
+import { Handout } from "./handout.ts";
+import { healthFact, knownHealth } from "./health.ts";
+import { WorkerPool } from "./pool.ts";
+import { SharedState } from "./shared/state.ts";
+import { ListeningSockets } from "./sockets.ts";
+
+/** What a worker has, beyond `shutdown.drain.timeout`, before it is killed; ms. */
+const GRACE_MS = 10_000;
+
+export interface SupervisorOptions {
+	readonly config: GatewayConfig;
+	readonly source: ConfigSource;
+}
+
+/**
+ * Starts a gateway of several processes; this one becomes their supervisor.
+ * @throws ListenError when an address cannot be had; Error when a file cannot be used, or a worker does not start
+ */
+export async function startSupervisor({ config, source }: SupervisorOptions): Promise<RunningGateway> {
+	const handout = new Handout();
+	const sockets = new ListeningSockets(handout);
+	const selfSigned = onceForAll(makeSelfSigned);
+	let ticketSecret = newTicketSecret();
+	const ticketKeys = new TicketKeys(ticketSecret);
+	const pool = new WorkerPool({
+		handout,
+		notice: (level, event, fields) => events.notice(level, event, fields),
+		selfSigned,
+		state: () => ({
+			config: gateway.snapshot.config,
+			ports: sockets.ports(),
+			discovered: monitor.discovered,
+			health: knownHealth(gateway.snapshot.upstreams.values()),
+			ticketSecret,
+		}),
+	});
+	const clock = () => performance.now();
+	const shared = new SharedState(pool, clock, Math.random);
+	const serving = new GatewayProcess({
+		config,
+		sharesStdout: true,
+		ticketKeys,
+		shared: { openDoor: sockets.open, selfSigned, counters: shared.counters },
+	});
+	const { gateway, listeners, log } = serving;
+	const { events } = gateway;
+	const monitor = new Monitor({
+		notice: (level, event, fields) => events.notice(level, event, fields),
+		random: gateway.random,
+		clock: gateway.clock,
+		onDown: (upstream, endpoint) => pool.tell("health", [healthFact(upstream, endpoint)]),
+		onUp: (upstream, endpoint) => {
+			serving.endpointUp(endpoint);
+			pool.tell("health", [healthFact(upstream, endpoint)]);
+		},
+		onForgotten: (upstream, endpoint) => pool.tell("health", [healthFact(upstream, endpoint)]),
+		onEndpoints: () => {
+			if (!serving.follow(monitor.discovered)) return;
+			pool.tell("discovered", monitor.discovered);
+			monitor.update(gateway.snapshot.upstreams.values());
+		},
+	});
+	let ready = false;
+	let watched: WatchedFiles | undefined;
+
+	/** All workers or none; see docs/architecture.md. */
+	const prepare = async (next: GatewayConfig): Promise<Change> => {
+		const own = await serving.prepare(next);
+		const told: NextConfig = { config: next, ports: sockets.ports() };
+		const workers = await pool.prepare(told).catch((error: unknown) => {
+			own.abandon();
+			throw error;
+		});
+		return {
+			abandon: () => {
+				workers.abandon();
+				own.abandon();
+			},
+			commit: async () => {
+				const changed = await own.commit();
+				const sums = await workers.commit();
+				handout.release();
+				const count = workerCount(next.workers);
+				if (count > 1) pool.resize(count, next.shutdown.drain.timeout + GRACE_MS);
+				return { ...changed, ...sums };
+			},
+		};
+	};
+	const reloader = new Reloader(
+		{
+			gateway,
+			load: () => source.load(),
+			prepare,
+			warnings: ({ workers }) => restartWarnings(pool.size, workerCount(workers)),
+			applied: async (next) => {
+				shared.retain(new Set(gateway.snapshot.upstreams.keys()));
+				monitor.update(gateway.snapshot.upstreams.values());
+				await admin.port.follow(next.admin);
+			},
+		},
+		source.load().files,
+	);
+	const reload = async (trigger: ReloadTrigger): Promise<ReloadResult> => {
+		const result = await reloader.reload(trigger);
+		watched?.set([source.file, ...reloader.files]);
+		return result;
+	};
+	const admin = new GatewayAdmin({
+		gateway,
+		metrics: serving.metrics,
+		workers: pool,
+		readiness: () => {
+			if (!ready) return { ready, reason: "the gateway is starting or shutting down" };
+			return pool.list().length > 0 ? { ready } : { ready: false, reason: "no worker process serves now" };
+		},
+		reload: () => reload("api"),
+	});
+	const rotation = setInterval(() => {
+		ticketSecret = newTicketSecret();
+		ticketKeys.replace(ticketSecret);
+		pool.tell("ticketSecret", ticketSecret);
+	}, TICKET_KEYS_LIFE_MS);
+
+	const close = async (): Promise<void> => {
+		ready = false;
+		watched?.stop();
+		clearInterval(rotation);
+		monitor.stop();
+		handout.stop();
+		await serving.close();
+		await admin.close();
+		await log.stop();
+	};
+
+	try {
+		monitor.update(gateway.snapshot.upstreams.values());
+		await monitor.ready();
+		await listeners.open(config.listeners);
+		// Already now: the start of the workers takes a while, in which `/readyz` says so.
+		await admin.port.configure(config.admin);
+		await pool.start(workerCount(config.workers));
+	} catch (error) {
+		const stopped = pool.stop(GRACE_MS);
+		pool.cut();
+		await stopped;
+		await close();
+		throw error;
+	}
+	handout.release();
+	watched = watchFiles(() => void reload("file"));
+	watched.set([source.file, ...reloader.files]);
+	ready = true;
+
+	const cut = new AbortController();
+	const stop = async (): Promise<void> => {
+		const { delay, drain } = gateway.snapshot.config.shutdown;
+		await wait(delay, undefined, { signal: cut.signal }).catch(() => undefined);
+		gateway.stopping = true;
+		listeners.stopAccepting();
+		handout.stop();
+		const stopped = pool.stop(drain.timeout + GRACE_MS);
+		if (cut.signal.aborted) pool.cut();
+		else cut.signal.addEventListener("abort", () => pool.cut());
+		await stopped;
+		await close();
+	};
+	let stopped: Promise<void> | undefined;
+	return {
+		get ports() {
+			return Object.fromEntries([...listeners.list()].map(({ name, port }) => [name, port]));
+		},
+		get adminPort() {
+			return admin.port.port;
+		},
+		reload,
+		stop: ({ immediately = false } = {}) => {
+			ready = false;
+			if (immediately) cut.abort();
+			stopped ??= stop();
+			return stopped;
+		},
+	};
+}
+
+/** The same certificate for the same names, for whichever process asks. */
+function onceForAll(make: SelfSigned): SelfSigned {
+	const made = new Map<string, Promise<MadeCertificate>>();
+	return (names) => {
+		const key = JSON.stringify(names);
+		const known = made.get(key);
+		if (known) return known;
+		const certificate = make(names);
+		made.set(key, certificate);
+		// The next one to ask tries again.
+		certificate.catch(() => made.delete(key));
+		return certificate;
+	};
+}
