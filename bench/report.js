@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
 
-const LIBRARIES = ["httpxy", "http-proxy", "http-proxy-3"];
+export const LIBRARIES = ["httpxy", "http-proxy", "http-proxy-3"];
 
 export function median(list) {
 	const sorted = [...list].sort((a, b) => a - b);

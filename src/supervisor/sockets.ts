@@ -16,6 +16,17 @@ interface ListeningHandle {
 	onconnection(error: number, handle: AcceptedHandle | undefined): void;
 }
 
+/**
+ * Node does not document it, but its own `cluster` stands on it.
+ * @throws Error on a Node version that has changed it
+ */
+function listeningHandle(server: NetServer): ListeningHandle {
+	const { _handle: handle } = server as unknown as { _handle?: Partial<ListeningHandle> | null };
+	if (typeof handle?.onconnection === "function") return handle as ListeningHandle;
+	server.close();
+	throw new Error(`Node ${process.version} has no way to hand connections to workers; set workers: 1`);
+}
+
 interface Opened {
 	readonly socket: NetServer;
 	readonly port: number;
@@ -55,7 +66,7 @@ export class ListeningSockets {
 		this.#opened.set(key, opened);
 		this.#handout.hold(key);
 		// As Node's cluster does it: a `net.Socket` that is only passed on would cost more than passing it on.
-		const { _handle: handle } = socket as unknown as { _handle: ListeningHandle };
+		const handle = listeningHandle(socket);
 		handle.onconnection = (_error, accepted) => {
 			// Without a handle the connection was gone before it could be accepted.
 			if (accepted) this.#accepted(key, opened, accepted);

@@ -47,7 +47,8 @@ export function eligible(
 	tried: ReadonlySet<Endpoint>,
 	request?: GatewayRequest,
 ): Endpoint[] {
+	const none = tried.size === 0;
 	return endpoints.filter(
-		(endpoint) => !tried.has(endpoint) && ineligible(endpoint, context, false, request) === undefined,
+		(endpoint) => (none || !tried.has(endpoint)) && ineligible(endpoint, context, false, request) === undefined,
 	);
 }

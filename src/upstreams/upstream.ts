@@ -11,13 +11,12 @@ import type { Policy } from "./balance/policy.ts";
 import { smoothPick } from "./balance/smooth.ts";
 import { isOverload } from "./breaker.ts";
 import { type Candidates, createCandidates, type Pool } from "./candidates.ts";
+import { ConfiguredEndpoint } from "./configured-endpoint.ts";
 import type { DiscoveryConfig } from "./discovery/index.ts";
 import { type EligibilityRule, ineligible } from "./eligible.ts";
-import { type Endpoint, type EndpointConfig, endpointId, parseEndpointUrl } from "./endpoint.ts";
-import { hash32 } from "./hash.ts";
+import type { Endpoint, EndpointConfig } from "./endpoint.ts";
 import type { HealthCheckConfig } from "./health/index.ts";
 import { healthRules } from "./health/rules.ts";
-import { currentMode, currentWeight, type WrittenEndpoint } from "./override.ts";
 import { slowStartWeight } from "./slow-start.ts";
 import type { UpstreamStates } from "./states.ts";
 import type { AnswerWatch, Sticky } from "./sticky/affinity.ts";
@@ -200,7 +199,9 @@ export function compileUpstream(
 	deps: UpstreamDeps,
 ): Upstream {
 	const fresh = !states.knows(name);
-	const endpoints = config.endpoints.map((endpoint) => compileEndpoint(name, endpoint, states));
+	const endpoints = config.endpoints.map(
+		(endpoint) => new ConfiguredEndpoint(name, endpoint, (id) => states.endpoint(name, id)),
+	);
 	const ids = new Set<string>();
 	for (const { id } of endpoints) {
 		if (ids.has(id))
@@ -228,29 +229,6 @@ function skipPicks(upstream: Upstream, picks: number): void {
 		const ready = endpoints.filter(({ mode }) => mode === "ready");
 		for (let pick = 0; pick < picks; pick++) smoothPick(ready, upstream);
 	}
-}
-
-function compileEndpoint(upstream: string, config: EndpointConfig, states: UpstreamStates): Endpoint {
-	const address = parseEndpointUrl(config.url);
-	if (address === undefined) throw new Error(`upstream ${upstream}: ${config.url} is not an endpoint URL`);
-	const id = endpointId(address);
-	const state = states.endpoint(upstream, id);
-	const written: WrittenEndpoint = { mode: config.state, weight: config.weight };
-	return {
-		id,
-		url: config.url,
-		address,
-		get weight() {
-			return currentWeight(state, written.weight);
-		},
-		get mode() {
-			return currentMode(state, written.mode);
-		},
-		written,
-		backup: config.backup,
-		hash: hash32(id),
-		state,
-	};
 }
 
 function configuredWeight(endpoint: Endpoint): number {
