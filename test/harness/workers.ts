@@ -1,5 +1,5 @@
 /** A gateway with several workers, as an operator runs it. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { temporaryFiles } from "./certs.ts";
 import { type Child, startCli } from "./child.ts";
 import { accepts, dedent } from "./gateway.ts";
@@ -38,7 +38,11 @@ export async function startWorkers(
 		throw new Error(`the gateway did not start: ${error.message}\n${child.stdout()}${child.stderr()}`);
 	});
 	const reloads = () => child.out.records.filter(({ event }) => /^config\.re(load|jected)$/.test(event));
-	const write = (text: string) => writeFileSync(file, dedent(text));
+	// By rename, as editors do it: a file that is only half there would be rejected.
+	const write = (text: string): void => {
+		writeFileSync(`${file}.new`, dedent(text));
+		renameSync(`${file}.new`, file);
+	};
 	const pids = () => childrenOf(child.process.pid as number);
 	return {
 		child,

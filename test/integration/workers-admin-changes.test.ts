@@ -100,6 +100,7 @@ test("a drain is one over all workers: its progress is summed, and it begins and
 	expect(remaining).toEqual(remaining.toSorted((a, b) => b - a));
 	expect(new Set(remaining).size, "progress is seen").toBeGreaterThan(5);
 	for (const client of clients) expect((await client.waitClosed()).code).toBe(1012);
+	await gateway.child.out.waitFor(({ event }) => event === "drain.end");
 	const told = gateway.child.out.records.filter(({ event }) => event.startsWith("drain."));
 	expect(told.map(({ event, drain, connections }) => [event, drain, connections])).toEqual([
 		["drain.start", id, 30],
