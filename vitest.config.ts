@@ -1,7 +1,45 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** They exchange modules of the gateway. */
 const OWN_PROCESS = "test/**/*fallback*.test.ts";
+
+/**
+ * These take longest: when they begin first, none of them is left alone at the end. Those that wait stand between those
+ * that start many processes.
+ */
+const BEGIN_FIRST = [
+	"fallback.test.ts",
+	"versions/node-versions.test.ts",
+	"dashboard/dashboard.test.ts",
+	"integration/workers.test.ts",
+	"integration/limits-messages.test.ts",
+	"integration/workers-endpoints.test.ts",
+	"integration/doctor-frames.test.ts",
+	"integration/scale.test.ts",
+	"security/slow.test.ts",
+	"integration/tunnel.test.ts",
+	"supervisor/shared/turns.test.ts",
+	"integration/workers-admin-changes.test.ts",
+	"integration/import-nginx.test.ts",
+	"integration/workers-admin.test.ts",
+	"integration/resets.test.ts",
+	"integration/workers-reload.test.ts",
+	"integration/storm.test.ts",
+	"integration/workers-shared.test.ts",
+	"dashboard/access.test.ts",
+	"integration/workers-limits.test.ts",
+];
+
+class LongestFirst extends BaseSequencer {
+	override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+		const place = ({ moduleId }: TestSpecification): number => {
+			const index = BEGIN_FIRST.findIndex((name) => moduleId.endsWith(name));
+			return index < 0 ? BEGIN_FIRST.length : index;
+		};
+		return (await super.sort(files)).sort((a, b) => place(a) - place(b));
+	}
+}
 
 const common = { testTimeout: 20_000, hookTimeout: 20_000, pool: "forks" as const };
 
@@ -9,6 +47,7 @@ export default defineConfig({
 	test: {
 		// Most tests wait for sockets and timers, not for the processor.
 		maxWorkers: 4,
+		sequence: { sequencer: LongestFirst },
 		projects: [
 			{
 				test: {

@@ -5,6 +5,7 @@ import { asGatewayError, GatewayError } from "../errors.ts";
 import { type Admission, admit } from "../policy/admission.ts";
 import { checkHandshake } from "../protocol/handshake.ts";
 import { clientAnswerHead } from "../protocol/headers.ts";
+import { writeAll } from "../sockets/direct-write.ts";
 import { Tunnel } from "../tunnel/tunnel.ts";
 import { discard } from "../upstreams/attempts/attempt.ts";
 import type { Lease } from "../upstreams/attempts/lease.ts";
@@ -126,7 +127,7 @@ function open(gateway: Gateway, connection: Connection, opening: Opening): void 
 	tunnel.expiresAt = gateway.clock() + admission.expiresAt - gateway.policies.now();
 	const early = guard.release();
 	const answer = clientAnswerHead(101, "Switching Protocols", result.rawHeaders, route.responseHeaders, extra);
-	socket.write(answer, "latin1");
+	writeAll(socket, Buffer.from(answer, "latin1"));
 	connection.opened(tunnel, lease, opening.attempts, result.connectMs);
 	tunnel.start(early, result.early.length > 0 ? [result.early] : []);
 }

@@ -6,7 +6,6 @@ import { OPCODE } from "../protocol/frames.ts";
 import { ownPing, PING_LENGTH } from "./keepalive.ts";
 import type { Leg } from "./leg.ts";
 import type { Meter } from "./meter.ts";
-import type { Reader } from "./reader.ts";
 
 /** The longest header (RFC 6455 §5.2) and the payload of our Ping. */
 const MAX_HELD = 14 + PING_LENGTH;
@@ -30,7 +29,7 @@ export class Guard {
 	}
 
 	/** As {@link Leg.receive}. */
-	receive(leg: Leg, buffer: Buffer, length: number, reader: Reader | undefined): boolean {
+	receive(leg: Leg, buffer: Buffer, length: number, reused: boolean): boolean {
 		const { meter, peer } = leg;
 		let more = true;
 		/** Bytes before it are written or held. */
@@ -41,7 +40,7 @@ export class Guard {
 		const flush = (end: number): void => {
 			if (end > from) {
 				passedData = true;
-				more = peer.write(buffer, from, end, reader) && more;
+				more = peer.write(buffer, from, end, reused) && more;
 			}
 			from = end;
 		};
@@ -108,7 +107,7 @@ export class Guard {
 	#release(peer: Leg): boolean {
 		const bytes = Buffer.from(this.#held.subarray(0, this.#heldLength));
 		this.#heldLength = 0;
-		return peer.write(bytes, 0, bytes.length, undefined);
+		return peer.write(bytes, 0, bytes.length, false);
 	}
 
 	/** Which Ping of ours the held Pong answers. */

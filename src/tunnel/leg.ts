@@ -11,9 +11,7 @@ import type { SlowReader } from "./limits-slow-reader.ts";
 import { Meter } from "./meter.ts";
 import { Reader } from "./reader.ts";
 import type { Side } from "./report.ts";
-
-/** So many writes may wait for a slow socket, however small they are: each one costs more memory than its bytes. */
-const MAX_WAITING_WRITES = 16;
+import { Writer } from "./writer.ts";
 
 export class Leg {
 	readonly side: Side;
@@ -22,6 +20,7 @@ export class Leg {
 	/** The other side; set once by the tunnel before anything is read. */
 	peer!: Leg;
 	readonly meter = new Meter();
+	readonly writer: Writer;
 	/** Bytes read from this leg. */
 	bytes = 0;
 	/** When bytes that were passed on last came from this leg (coarse ms). */
@@ -60,8 +59,6 @@ export class Leg {
 
 	readonly #encrypted: boolean;
 	#reader: Reader | undefined;
-	#waitingWrites = 0;
-	#onTaken: (() => void) | undefined;
 	#closeTold = false;
 	#stopped = false;
 
@@ -72,6 +69,7 @@ export class Leg {
 		this.lastData = owner.clock.now;
 		this.lastLife = owner.clock.now;
 		this.#encrypted = "encrypted" in socket && socket.encrypted === true;
+		this.writer = new Writer(socket, this);
 		// Without it a FIN from one side would make Node answer with FIN at once and lose the late Close reply.
 		socket.allowHalfOpen = true;
 		listenToSocket(this);
@@ -93,11 +91,6 @@ export class Leg {
 		if (!more) this.#stop();
 	}
 
-	/** Coarse ms, for the reader. */
-	get now(): number {
-		return this.owner.clock.now;
-	}
-
 	/** The hot path; called by the reader for every read. */
 	receive(buffer: Buffer, length: number): boolean {
 		const more = this.#take(buffer, length, (this.#reader as Reader).reusesBuffer);
@@ -107,19 +100,18 @@ export class Leg {
 
 	#take(buffer: Buffer, length: number, reused: boolean): boolean {
 		this.bytes += length;
-		const reader = reused ? this.#reader : undefined;
-		return this.limits === null ? this.pass(buffer, length, reader) : this.limits.receive(buffer, length, reader);
+		return this.limits === null ? this.pass(buffer, length, reused) : this.limits.receive(buffer, length, reused);
 	}
 
-	/** Meters bytes of this leg and writes them to the other one; see {@link write} for `reader` and the result. */
-	pass(buffer: Buffer, length: number, reader: Reader | undefined): boolean {
+	/** Meters bytes of this leg and writes them to the other one; see {@link write} for `reused` and the result. */
+	pass(buffer: Buffer, length: number, reused: boolean): boolean {
 		let more: boolean;
 		if (this.guard === null) {
 			this.lastData = this.owner.clock.now;
 			this.meter.scan(buffer, 0, length);
-			more = this.peer.write(buffer, 0, length, reader);
+			more = this.peer.write(buffer, 0, length, reused);
 		} else {
-			more = this.guard.receive(this, buffer, length, reader);
+			more = this.guard.receive(this, buffer, length, reused);
 		}
 		if (this.meter.closeCode !== 0 && !this.#closeTold) {
 			this.#closeTold = true;
@@ -130,39 +122,14 @@ export class Leg {
 	}
 
 	/**
-	 * Writes bytes of the other leg to this one. `reader` is given when the bytes stand in its reused buffer.
+	 * Writes bytes of the other leg to this one. `reused`: they stand in a buffer that the next read overwrites.
 	 * Returns false when this leg is too slow and the other one must not be read for now.
 	 */
-	write(buffer: Buffer, start: number, end: number, reader: Reader | undefined): boolean {
-		const { socket } = this;
-		if (this.silent || start === end) return true;
-		const view = start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end);
-		const waiting = socket.writableLength !== 0;
-		let more: boolean;
-		if (waiting && ++this.#waitingWrites >= MAX_WAITING_WRITES) {
-			more = this.#writeLast(reader === undefined ? view : Buffer.from(view));
-		} else if (
-			reader !== undefined &&
-			(this.#encrypted || reader.borrowed || (waiting && view.length * 2 < buffer.length))
-		) {
-			// TLS writes finish later, always: a copy of these bytes is cheaper than giving the whole buffer away.
-			more = socket.write(Buffer.from(view));
-		} else {
-			more = socket.write(view);
-			if (reader !== undefined && socket.writableLength !== 0) reader.keepBuffer();
-		}
-		if (!waiting) this.#waitingWrites = 0;
+	write(buffer: Buffer, start: number, end: number, reused: boolean): boolean {
+		if (this.silent || start === end || this.writer.write(buffer, start, end, reused)) return true;
 		// A write that failed at once returns false too, and no `drain` follows it.
-		if (more || socket.destroyed) return true;
+		if (this.socket.destroyed) return true;
 		this.owner.paused(this.peer);
-		return false;
-	}
-
-	/** The last write that may wait: nothing more is read for this leg until it was taken. */
-	#writeLast(bytes: Buffer): boolean {
-		this.#waitingWrites = 0;
-		this.#onTaken ??= () => this.drained();
-		this.socket.write(bytes, this.#onTaken);
 		return false;
 	}
 
@@ -221,7 +188,7 @@ export class Leg {
 	finish(): void {
 		if (this.finished) return;
 		this.finished = true;
-		this.socket.end();
+		this.writer.end(this.ended);
 	}
 
 	/** Ends the socket as soon as what is queued was taken, without waiting for an answer. */

@@ -8,7 +8,6 @@ import { TokenBucket } from "./bucket.ts";
 import type { Leg } from "./leg.ts";
 import type { FrameLimit, RateLimit, TunnelLimits } from "./limits-options.ts";
 import { Meter } from "./meter.ts";
-import type { Reader } from "./reader.ts";
 import type { TimerWheel, WheelEntry } from "./wheel.ts";
 
 /** A fragment of fewer bytes counts like a message, unless it ends one: to cut messages small must not evade the rate. */
@@ -59,20 +58,20 @@ export class FrameLimits implements WheelEntry {
 	}
 
 	/** As {@link Leg.receive}. */
-	receive(buffer: Buffer, length: number, reader: Reader | undefined): boolean {
+	receive(buffer: Buffer, length: number, reused: boolean): boolean {
 		if (this.waiting) {
 			// What was decrypted already comes in spite of it.
-			this.#hold(buffer.subarray(0, length), reader !== undefined);
+			this.#hold(buffer.subarray(0, length), reused);
 			return false;
 		}
 		this.#fill(false);
 		let more: boolean;
-		if (this.#held === null) more = this.#judge(buffer, 0, length, reader);
+		if (this.#held === null) more = this.#judge(buffer, 0, length, reused);
 		else {
 			const joined = Buffer.concat([this.#held, buffer.subarray(0, length)]);
 			const scanned = this.#scanned;
 			this.#release();
-			more = this.#judge(joined, scanned, joined.length, undefined);
+			more = this.#judge(joined, scanned, joined.length, false);
 		}
 		if (!this.waiting) return more;
 		this.#wheel.schedule(this, this.#wakeAt);
@@ -94,7 +93,7 @@ export class FrameLimits implements WheelEntry {
 		if (held !== null) {
 			const scanned = this.#scanned;
 			this.#release();
-			this.#judge(held, scanned, held.length, undefined);
+			this.#judge(held, scanned, held.length, false);
 		} else {
 			this.#waitForBytes();
 		}
@@ -107,7 +106,7 @@ export class FrameLimits implements WheelEntry {
 	lift(): void {
 		const held = this.#held;
 		this.stop();
-		if (held !== null) this.#leg.pass(held, held.length, undefined);
+		if (held !== null) this.#leg.pass(held, held.length, false);
 		this.#goOn();
 	}
 
@@ -123,7 +122,7 @@ export class FrameLimits implements WheelEntry {
 	 * Judges the frames of `buffer`, of which the first `at` bytes were scanned already; passes on what may pass, holds
 	 * the rest. Returns false when the other leg is slow, or when it waits now.
 	 */
-	#judge(buffer: Buffer, at: number, length: number, reader: Reader | undefined): boolean {
+	#judge(buffer: Buffer, at: number, length: number, reused: boolean): boolean {
 		const meter = this.#meter;
 		/** Start of the header under way, or of the last one. */
 		let start = 0;
@@ -144,18 +143,18 @@ export class FrameLimits implements WheelEntry {
 			if (exceeded === undefined) continue;
 			if (exceeded === "messages" && this.#limits.messages?.delay) {
 				this.#frameWaits = true;
-				this.#pass(buffer, start, reader);
-				this.#hold(buffer.subarray(start, length), reader !== undefined);
+				this.#pass(buffer, start, reused);
+				this.#hold(buffer.subarray(start, length), reused);
 				this.#scanned = scanned - start;
 				this.#wait();
 				return false;
 			}
-			return this.#close(exceeded, buffer, start, length, reader);
+			return this.#close(exceeded, buffer, start, length, reused);
 		}
 		const end = meter.headerLength > 0 ? start : length;
-		const more = this.#pass(buffer, end, reader);
+		const more = this.#pass(buffer, end, reused);
 		if (end < length) {
-			this.#hold(buffer.subarray(end, length), reader !== undefined);
+			this.#hold(buffer.subarray(end, length), reused);
 			this.#scanned = length - end;
 		}
 		this.#waitForBytes();
@@ -196,19 +195,19 @@ export class FrameLimits implements WheelEntry {
 	}
 
 	/** Nothing from `start` on passes: the other leg is closed first, then the rest is only searched for a Close. */
-	#close(limit: FrameLimit, buffer: Buffer, start: number, length: number, reader: Reader | undefined): boolean {
+	#close(limit: FrameLimit, buffer: Buffer, start: number, length: number, reused: boolean): boolean {
 		const leg = this.#leg;
-		this.#pass(buffer, start, reader);
+		this.#pass(buffer, start, reused);
 		this.stop();
 		leg.owner.exceeded(leg, limit);
 		const rest = buffer.subarray(start, length);
-		return leg.pass(rest, rest.length, reader);
+		return leg.pass(rest, rest.length, reused);
 	}
 
-	#pass(buffer: Buffer, end: number, reader: Reader | undefined): boolean {
+	#pass(buffer: Buffer, end: number, reused: boolean): boolean {
 		if (end === 0) return true;
 		if (this.#pacesBytes) this.#bytes?.charge(end);
-		return this.#leg.pass(buffer, end, reader);
+		return this.#leg.pass(buffer, end, reused);
 	}
 
 	/** Adds to what is held; `copy` when the bytes are going to be overwritten. */

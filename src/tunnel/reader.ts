@@ -4,9 +4,10 @@
  * behind three symbols and `handle.useUserBuffer()`. They are looked up once; where a Node version does not have
  * them, `data` events do the same work with allocations.
  *
- * A socket that is read seldom has no buffer of its own: all such plain sockets read into one landing buffer, and what
- * they bring is copied on. That is safe because libuv never reads one socket inside the callback of another. Inside a
- * TLS socket's callback OpenSSL may have bytes for another, so those have their own from the start.
+ * All plain sockets read into one buffer, which therefore stays in the processor's cache and costs an idle tunnel
+ * nothing. That is safe because libuv never reads one socket inside the callback of another, and because nobody keeps
+ * what stands in it beyond that call. Inside a TLS socket's callback OpenSSL may have bytes for another, so those have
+ * buffers of their own, which grow while reads fill them.
  */
 import type { Socket } from "node:net";
 import { Socket as NetSocket } from "node:net";
@@ -15,11 +16,9 @@ import { Socket as NetSocket } from "node:net";
 export interface ByteReceiver {
 	/**
 	 * `length` bytes stand at the start of `buffer`. Returns false to stop reading until `socket.resume()`.
-	 * The bytes are only valid during the call, unless `keepBuffer()` of the reader is called.
+	 * Where the reader reuses its buffer, the bytes are only valid during the call.
 	 */
 	receive(buffer: Buffer, length: number): boolean;
-	/** Coarse ms. */
-	readonly now: number;
 }
 
 const READER = Symbol("clawgate.reader");
@@ -32,11 +31,6 @@ const SMALLEST = 1024;
 const LARGEST = 64 * 1024;
 /** After so many reads in a row that used less than an eighth of the buffer, it shrinks to the size that fits. */
 const SHRINK_AFTER = 64;
-/** Reads that follow each other within {@link QUICK_MS}; so many in a row, and the socket gets a buffer of its own. */
-const QUICK_READS = 4;
-const QUICK_MS = 1_000;
-/** A socket whose last read was longer ago than this goes back to the landing buffer. */
-const SELDOM_MS = 10_000;
 
 let machinery: Machinery | null | undefined;
 let landing: Buffer | undefined;
@@ -60,27 +54,21 @@ export function detectMachinery(): Machinery | null {
 
 /** The reading half of one leg. One owner: the leg. */
 export class Reader {
-	/** The bytes handed to the receiver stand in a buffer that others read into as well: they have to be copied. */
-	borrowed = false;
 	readonly #socket: InternalSocket;
 	readonly #receiver: ByteReceiver;
-	readonly #mayBorrow: boolean;
+	/** Undefined where `data` events are all there is. */
 	#buffer: Buffer | undefined;
 	#smallReads = 0;
-	#quickReads = 0;
-	#readAt: number;
 
 	/** Takes over all reading of `socket`, which must have no `data` listener and nothing buffered. */
 	constructor(socket: Socket, receiver: ByteReceiver, symbols: Machinery | null = detectMachinery()) {
 		const internal = socket as InternalSocket;
 		this.#socket = internal;
 		this.#receiver = receiver;
-		this.#readAt = receiver.now;
-		this.#mayBorrow = !("encrypted" in socket && socket.encrypted === true);
 		internal[READER] = this;
 		if (symbols && typeof internal._handle?.useUserBuffer === "function") {
-			this.borrowed = this.#mayBorrow;
-			this.#buffer = this.borrowed ? landingBuffer() : Buffer.allocUnsafeSlow(SMALLEST);
+			const encrypted = "encrypted" in socket && socket.encrypted === true;
+			this.#buffer = encrypted ? Buffer.allocUnsafeSlow(SMALLEST) : landingBuffer();
 			internal[symbols.buffer] = this.#buffer;
 			internal[symbols.callback] = onRead;
 			internal[symbols.generator] = nextBuffer;
@@ -96,11 +84,6 @@ export class Reader {
 		return this.#buffer !== undefined;
 	}
 
-	/** The current bytes are still needed (a pending write holds them): the next read gets another buffer. */
-	keepBuffer(): void {
-		if (this.#buffer && !this.borrowed) this.#replace(Buffer.allocUnsafeSlow(this.#buffer.length));
-	}
-
 	/** Stops reading and forgets the receiver. */
 	detach(): void {
 		// Not `delete`: it would turn a socket that has its end before it into a slow object.
@@ -111,44 +94,33 @@ export class Reader {
 
 	/** For the socket's callbacks only. */
 	received(length: number, buffer: Buffer): boolean {
-		if (this.#buffer === undefined) return this.#receiver.receive(buffer, length);
-		const size = buffer.length;
 		const more = this.#receiver.receive(buffer, length);
-		const { now } = this.#receiver;
-		const pause = now - this.#readAt;
-		this.#readAt = now;
-		if (length === size) {
-			this.#smallReads = 0;
-			if (size < LARGEST) this.#replace(Buffer.allocUnsafeSlow(Math.min(size * 4, LARGEST)));
-		} else if (this.borrowed) {
-			if (pause > QUICK_MS) this.#quickReads = 0;
-			else if (++this.#quickReads >= QUICK_READS) this.#replace(Buffer.allocUnsafeSlow(SMALLEST));
-		} else if (pause > SELDOM_MS && this.#mayBorrow) {
-			this.#borrow();
-		} else if (size > SMALLEST && length * 8 < size && ++this.#smallReads > SHRINK_AFTER) {
-			this.#smallReads = 0;
-			this.#replace(Buffer.allocUnsafeSlow(Math.max(SMALLEST, size / 4)));
-		}
+		if (this.#buffer !== landing) this.#resize(length);
 		return more;
 	}
 
-	#replace(buffer: Buffer): void {
-		this.borrowed = false;
-		this.#buffer = buffer;
-		replacement = buffer;
+	/** Lets a buffer of our own follow the size of what is read. */
+	#resize(length: number): void {
+		if (this.#buffer === undefined) return;
+		const size = this.#buffer.length;
+		if (length === size) {
+			this.#smallReads = 0;
+			if (size < LARGEST) this.#replace(size * 4);
+		} else if (size > SMALLEST && length * 8 < size && ++this.#smallReads > SHRINK_AFTER) {
+			this.#smallReads = 0;
+			this.#replace(size / 4);
+		}
 	}
 
-	#borrow(): void {
-		this.#quickReads = 0;
-		this.#smallReads = 0;
-		this.#replace(landingBuffer());
-		this.borrowed = true;
+	#replace(size: number): void {
+		this.#buffer = Buffer.allocUnsafeSlow(size);
+		replacement = this.#buffer;
 	}
 }
 
-/** One for the process: it is overwritten by whichever socket is read next. */
+/** One for the process: it is overwritten by whichever plain socket is read next. */
 function landingBuffer(): Buffer {
-	landing ??= Buffer.allocUnsafeSlow(SMALLEST);
+	landing ??= Buffer.allocUnsafeSlow(LARGEST);
 	return landing;
 }
 

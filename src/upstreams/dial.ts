@@ -4,6 +4,7 @@ import type { DepartureSignal } from "../departure.ts";
 import { GatewayError } from "../errors.ts";
 import { checkAccepted, type Offer } from "../protocol/accepted.ts";
 import { type Answer, AnswerParser, refusalHeaders } from "../protocol/answer.ts";
+import { writeAll } from "../sockets/direct-write.ts";
 import { endpointId } from "./endpoint.ts";
 import { badHandshake, connectFailed, isTlsError, socketErrorWords } from "./failure.ts";
 import { openSocket, type SocketOptions, startTimer } from "./socket.ts";
@@ -162,7 +163,7 @@ export function dial(options: DialOptions): Promise<DialResult> {
 			connectMs = now() - started;
 			socket.on("error", onError).on("close", onClose).on("end", onEnd).on("data", onData);
 			const write = (): void => {
-				if (!opened?.destroyed) opened?.write(options.head, "latin1");
+				writeAll(opened as Socket, Buffer.from(options.head, "latin1"));
 			};
 			const turn = options.beforeHead?.();
 			if (turn === undefined) write();

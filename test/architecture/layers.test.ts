@@ -19,7 +19,7 @@ const LAYERS: readonly (readonly string[])[] = [
 	["gateway"],
 	["config"],
 	["routing", "upstreams", "policy", "tunnel"],
-	["protocol"],
+	["protocol", "sockets"],
 	["departure.ts", "errors.ts", "options.ts"],
 ];
 

@@ -8,7 +8,8 @@ import { listen } from "../harness/ws-backend.ts";
 /** A server that says its name to each client and on `where`. */
 export async function startServer(name: string) {
 	const http = createServer();
-	const server = new Server(http);
+	// A long poll that nobody needs any more ends with the next ping; a gateway that stops waits for it.
+	const server = new Server(http, { pingInterval: 1_000 });
 	server.on("connection", (socket) => {
 		socket.emit("hello", name);
 		socket.on("where", (answer: (name: string, transport: string) => void) => answer(name, socket.conn.transport.name));

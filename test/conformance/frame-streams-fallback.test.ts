@@ -1,4 +1,4 @@
-/** The same with `data` events instead of reused buffers, as on a Node version without that machinery. */
+/** The same with `data` events instead of reused buffers, and writes through streams, as on a Node version without that machinery. */
 import type { Socket } from "node:net";
 import { expect, test, vi } from "vitest";
 import type { ByteReceiver } from "../../src/tunnel/reader.ts";
@@ -6,6 +6,10 @@ import { compareStreams } from "./frame-streams.ts";
 
 const made = vi.hoisted(() => ({ readers: 0 }));
 
+vi.mock("../../src/sockets/direct-write.ts", () => ({
+	descriptorOf: () => -1,
+	writeAll: (socket: Socket, bytes: Buffer) => socket.write(bytes),
+}));
 vi.mock("../../src/tunnel/reader.ts", async (original) => {
 	const actual = await original<typeof import("../../src/tunnel/reader.ts")>();
 	return {

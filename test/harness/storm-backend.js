@@ -15,8 +15,11 @@ let open = 0;
 
 let turn = 0;
 let lastTurn = performance.now();
+/** What is found in a turn came after the one before: a process that is held up between two finds it after the second. */
+let turnBefore = lastTurn;
 setInterval(() => {
 	turn++;
+	turnBefore = lastTurn;
 	lastTurn = performance.now();
 }, 2);
 
@@ -26,7 +29,7 @@ const accepted = new WeakMap();
 function seen(socket) {
 	const connection = accepted.get(socket);
 	// A head that came together with its connection can be read one turn later only.
-	const after = turn - connection.turn <= 1 ? connection.after : lastTurn;
+	const after = turn - connection.turn <= 1 ? connection.after : turnBefore;
 	const batch = batches.at(-1);
 	if (batch?.after === after) batch.seen.push(performance.now());
 	else batches.push({ after, seen: [performance.now()] });
@@ -55,7 +58,7 @@ server.on("upgrade", (request, socket) => {
 		`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
 	);
 });
-server.on("connection", (socket) => accepted.set(socket, { turn, after: lastTurn }));
+server.on("connection", (socket) => accepted.set(socket, { turn, after: turnBefore }));
 server.listen({ port: Number(process.argv[2] ?? 0), host: "127.0.0.1", backlog: 4096 }, () => {
 	console.log(server.address().port);
 });

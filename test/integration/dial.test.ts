@@ -358,7 +358,8 @@ describe("a client that leaves", () => {
 		const backend = await startRawBackend(silent);
 		const gone = new AbortController();
 		const failure = failed(backend.url, { signal: gone.signal, handshakeTimeout: 15_000 });
-		await (await backend.connection()).readHead().catch(() => {});
+		const peer = await backend.connection();
+		await until(() => peer.request, { what: "the request at the backend" });
 		gone.abort();
 		expect(await failure).toMatchObject({ code: "CLIENT_GONE" });
 		await until(() => backend.openCount() === 0, { what: "the connection to close" });

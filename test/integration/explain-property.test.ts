@@ -198,7 +198,7 @@ test("a running gateway does what explain says, for any configuration and handsh
 				}
 			},
 		),
-		{ numRuns: 120 },
+		{ numRuns: 80 },
 	);
 	// The property says little unless these all came up.
 	for (const outcome of ["101 after 1", "NO_ROUTE", "ORIGIN_DENIED", "ADDRESS_DENIED", "BAD_TARGET"]) {

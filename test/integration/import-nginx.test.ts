@@ -13,7 +13,7 @@ import { FIXTURES, type Fixture } from "./import-nginx.fixtures.ts";
 import { type Asked, randomRequests } from "./import-nginx.requests.ts";
 import { type Seen, type Stage, setUp } from "./import-nginx.stage.ts";
 
-const REQUESTS = 200;
+const REQUESTS = 120;
 
 /** What a client saw of one request. */
 interface Answer {

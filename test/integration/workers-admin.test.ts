@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { sampleValue } from "../harness/metrics.ts";
 import { until } from "../harness/poll.ts";
 import { lives } from "../harness/workers.ts";
+import type { WsClient } from "../harness/ws-client.ts";
 import { runCli } from "./cli.fixtures.ts";
 import { startStage, WORKERS } from "./workers-admin.fixtures.ts";
 
@@ -16,10 +17,13 @@ const paths = (connections: readonly Listed[]) => connections.map(({ path }) => 
 
 test("lists, pages, sorts and filters as one process does", async () => {
 	const { openMany, ask, stop } = await startStage();
-	const clients = await openMany(60, (index) => `/${index % 2 === 0 ? "chat" : "news"}/${index}`);
-	for (const [index, { socket, next }] of clients.entries()) {
-		socket.send("x".repeat((index * 7) % 60));
-		await next();
+	const clients: WsClient[] = [];
+	for (let index = 0; index < 60; index++) {
+		const [client] = await openMany(1, () => `/${index % 2 === 0 ? "chat" : "news"}/${index}`);
+		clients.push(client as WsClient);
+		// Whose message came back is open for its worker too: the next one is younger.
+		client?.socket.send("x".repeat((index * 7) % 60));
+		await client?.next();
 	}
 	const newestFirst = clients.map((_, index) => `/${index % 2 === 0 ? "chat" : "news"}/${index}`).reverse();
 

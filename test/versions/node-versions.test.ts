@@ -39,15 +39,25 @@ it.runIf(versions.length === 0)("has no Node versions to run on for this machine
 });
 
 describe.each(versions)("Node $version", { timeout: 60_000 }, (node) => {
-	it("reads sockets into a reused buffer: accepted and dialled ones, plain and TLS", async () => {
-		const probe = startNode(["test/versions/probe-reader.js"], { executable: node.executable() });
+	it.each<[string, string[], string, string]>([
+		["reads sockets into a reused buffer and writes to plain ones directly", [], "reused buffer", "directly"],
+		[
+			"reads by data events and writes through streams where Node has nothing else",
+			["--import", "./test/versions/hide-machinery.js"],
+			"data events",
+			"through its stream",
+		],
+	])("%s: accepted and dialled ones, plain and TLS", async (_, options, read, written) => {
+		const probe = startNode([...options, "test/versions/probe-reader.js"], { executable: node.executable() });
 		expect(await probe.exit(), probe.stderr()).toEqual({ code: 0, signal: null });
+		const plain = { read, written };
+		const tls = { read, written: "through its stream" };
 		expect(JSON.parse(probe.stdout())).toEqual({
 			node: `v${node.version}`,
-			"accepted, plain": "reused buffer",
-			"dialled, plain": "reused buffer",
-			"accepted, TLS": "reused buffer",
-			"dialled, TLS": "reused buffer",
+			"accepted, plain": plain,
+			"dialled, plain": plain,
+			"accepted, TLS": tls,
+			"dialled, TLS": tls,
 		});
 	});
 

@@ -1,14 +1,12 @@
-/** Prints for each kind of socket how the built Reader reads it on the Node version that runs this. */
+/** Prints for each kind of socket how the built tunnel reads and writes it on the Node version that runs this. */
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { generate } from "selfsigned";
+import { descriptorOf } from "../../dist/sockets/direct-write.js";
 import { Reader } from "../../dist/tunnel/reader.js";
 
 const ROUNDS = 20;
-/** By then a socket that is read often has a buffer of its own. */
-const FIRST = 10;
-
 /** Reads `socket` and answers what comes, until the rounds are over. */
 function read(socket) {
 	const memory = new Set();
@@ -16,12 +14,15 @@ function read(socket) {
 	return new Promise((resolve, reject) => {
 		socket.on("error", reject);
 		const reader = new Reader(socket, {
-			now: 0,
 			receive(buffer) {
 				rounds++;
-				if (rounds > FIRST) memory.add(buffer.buffer);
+				memory.add(buffer.buffer);
 				if (rounds <= ROUNDS) socket.write("pong");
-				if (rounds === ROUNDS) resolve(reader.reusesBuffer && memory.size === 1 ? "reused buffer" : "data events");
+				if (rounds === ROUNDS)
+					resolve({
+						read: reader.reusesBuffer && memory.size === 1 ? "reused buffer" : "data events",
+						written: descriptorOf(socket) >= 0 ? "directly" : "through its stream",
+					});
 				return true;
 			},
 		});

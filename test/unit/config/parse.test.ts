@@ -168,7 +168,7 @@ describe("any text", () => {
 				if (!config) expect(problems.some(({ severity }) => severity === "error")).toBe(true);
 				for (const { line, col } of problems) expect(Math.min(line, col)).toBeGreaterThan(0);
 			}),
-			{ numRuns: 2000 },
+			{ numRuns: 1000 },
 		);
 	});
 
@@ -183,7 +183,7 @@ describe("any text", () => {
 				const rest = SMALLEST.split("\n").filter((line) => !line.startsWith(`${key}:`));
 				loadConfig(`${rest.join("\n")}\n${key}: ${text}\n`, "f", {});
 			}),
-			{ numRuns: 1000 },
+			{ numRuns: 500 },
 		);
 	});
 
@@ -195,7 +195,7 @@ describe("any text", () => {
 				const text = SMALLEST.replace(/routes.*/, `routes: ${JSON.stringify([first, second])}`);
 				loadConfig(text, "f", {});
 			}),
-			{ numRuns: 1000 },
+			{ numRuns: 500 },
 		);
 	});
 });

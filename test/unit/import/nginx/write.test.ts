@@ -46,7 +46,7 @@ routes:
 				expect(problems).toEqual([]);
 				expect(read).toEqual(JSON.parse(JSON.stringify(data)));
 			}),
-			{ numRuns: 2000 },
+			{ numRuns: 500 },
 		);
 	});
 });

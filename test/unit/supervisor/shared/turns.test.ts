@@ -48,7 +48,8 @@ it("a client that leaves, and a worker that dies, leave the queue", async () => 
 	await delivered();
 	const startedAt = performance.now();
 	await enter(one, staying());
-	expect(performance.now() - startedAt).toBeLessThan(1_100);
+	// One turn; the two that left would have had theirs before it.
+	expect(performance.now() - startedAt).toBeLessThan(1_800);
 });
 
 it("what a stalled worker writes late counts when it was written, not when it was allowed", async () => {

@@ -94,19 +94,22 @@ describe("sticky: socketio", () => {
 	});
 
 	it("learns the sid however the body is cut into chunks, and lets go of the rest", () => {
+		const states = new UpstreamStates(() => 1);
+		const pool = compile(states);
+		const table = states.stickyTable("chat");
 		fc.assert(
 			fc.property(fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }), (sizes) => {
-				const states = new UpstreamStates(() => 1);
-				const pool = compile(states);
+				const before = table.size;
+				const sid = `lv_VI97HAXpY6yYWA${String(before).padStart(4, "0")}`;
 				const watch = pool.watchAnswer(poll(), byId(pool, "b:1"));
-				const body = Buffer.from(`${OPEN}${"y".repeat(5000)}`);
+				const body = Buffer.from(`${OPEN.replace(SID, sid)}${"y".repeat(5000)}`);
 				for (let start = 0, i = 0; start < body.length; i++) {
 					const end = start + (sizes[i % sizes.length] ?? 1);
 					watch?.(body.subarray(start, end));
 					start = end;
 				}
-				expect(states.stickyTable("chat").get(SID)).toBe("b:1");
-				expect(states.stickyTable("chat").size).toBe(1);
+				expect(table.get(sid)).toBe("b:1");
+				expect(table.size).toBe(before + 1);
 			}),
 		);
 	});
@@ -147,10 +150,11 @@ describe("sticky: socketio", () => {
 
 	it("with consistent_hash, sends an unknown sid where the session's first request went: workers agree without a table", () => {
 		const load_balancing = { policy: "consistent_hash", hash_on: { header: "x-device" } };
+		const here = compile(undefined, { load_balancing });
+		const elsewhere = compile(undefined, { load_balancing });
 		for (let i = 0; i < 60; i++) {
 			const headers = { "x-device": `device-${i}` };
-			const opened = first(compile(undefined, { load_balancing }), request({ ...poll(), headers }));
-			const elsewhere = compile(undefined, { load_balancing });
+			const opened = first(here, request({ ...poll(), headers }));
 			expect(first(elsewhere, withSid("unknown", { headers, clientIp: `192.0.2.${i}` })).id).toBe(opened.id);
 		}
 	});
