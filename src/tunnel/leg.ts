@@ -92,8 +92,8 @@ export class Leg {
 	}
 
 	/** The hot path; called by the reader for every read. */
-	receive(buffer: Buffer, length: number): boolean {
-		const more = this.#take(buffer, length, (this.#reader as Reader).reusesBuffer);
+	receive(buffer: Buffer, length: number, reused: boolean): boolean {
+		const more = this.#take(buffer, length, reused);
 		if (!more) this.#stopped = true;
 		return more;
 	}
@@ -140,7 +140,7 @@ export class Leg {
 
 	/** Whether nothing of the other side is written to this leg any more. */
 	get silent(): boolean {
-		return this.muted || this.finished || this.socket.destroyed;
+		return this.muted || this.finished || this.writer.closed;
 	}
 
 	/** Whether a frame of ours may be written to this leg now: what it was sent ends at a frame boundary. */
@@ -158,7 +158,7 @@ export class Leg {
 		if (this.writableBoundary) {
 			this.muted = isClose;
 			this.pendingControl = null;
-			this.socket.write(frame);
+			this.writer.append(frame);
 			// What still comes for a muted leg needs no room in it, and the answer to the Close is behind it.
 			if (isClose) this.peer.resume();
 			return;

@@ -1,8 +1,9 @@
 /**
- * Reads a socket into a buffer of ours instead of a fresh 64 KiB allocation for each read. Node documents this for
- * outgoing sockets only (`net.connect({ onread })`); an accepted or already connected one has the same machinery
- * behind three symbols and `handle.useUserBuffer()`. They are looked up once; where a Node version does not have
- * them, `data` events do the same work with allocations.
+ * Reads a socket into a buffer of ours instead of a fresh 64 KiB allocation for each read, and past the socket's stream.
+ * Node documents the first for outgoing sockets only (`net.connect({ onread })`); the same machinery is behind every
+ * socket's handle: `useUserBuffer()` gives it a buffer, `onread` is called for each read, and `bytesRead` tells how much
+ * came. Whether a Node version has them all is found out once; where it has not, `data` events do the same work with
+ * allocations. The end of the stream and its errors are left to Node's own `onread`.
  *
  * All plain sockets read into one buffer, which therefore stays in the processor's cache and costs an idle tunnel
  * nothing. That is safe because libuv never reads one socket inside the callback of another, and because nobody keeps
@@ -16,105 +17,136 @@ import { Socket as NetSocket } from "node:net";
 export interface ByteReceiver {
 	/**
 	 * `length` bytes stand at the start of `buffer`. Returns false to stop reading until `socket.resume()`.
-	 * Where the reader reuses its buffer, the bytes are only valid during the call.
+	 * `reused`: the bytes are only valid during the call.
 	 */
-	receive(buffer: Buffer, length: number): boolean;
+	receive(buffer: Buffer, length: number, reused: boolean): boolean;
 }
 
 const READER = Symbol("clawgate.reader");
 
-type Machinery = { buffer: symbol; callback: symbol; generator: symbol };
-type Handle = { useUserBuffer?: (buffer: Uint8Array) => void; reading?: boolean };
-type InternalSocket = Socket & { _handle: Handle | null; [READER]?: Reader | undefined } & Record<symbol, unknown>;
+type OnRead = (this: Handle, chunk?: ArrayBuffer) => unknown;
+interface Handle {
+	onread: OnRead;
+	readonly bytesRead: number;
+	reading: boolean;
+	readStop(): number;
+	useUserBuffer(buffer: Uint8Array): void;
+	[READER]?: Reader | undefined;
+}
+type InternalSocket = Socket & { _handle: Handle | null; [READER]?: Reader | undefined };
 
 const SMALLEST = 1024;
 const LARGEST = 64 * 1024;
 /** After so many reads in a row that used less than an eighth of the buffer, it shrinks to the size that fits. */
 const SHRINK_AFTER = 64;
 
-let machinery: Machinery | null | undefined;
-let landing: Buffer | undefined;
-/** What the socket that has just been read reads into from now on, when that changes. */
-let replacement: Buffer | undefined;
+const NOBODY: ByteReceiver = { receive: () => false };
 
-/** The symbols, when this Node version has them all; null otherwise. */
-export function detectMachinery(): Machinery | null {
-	if (machinery !== undefined) return machinery;
+let bufferSymbol: symbol | null | undefined;
+let landing: Buffer | undefined;
+
+/**
+ * The property by which a socket knows that its handle has a buffer, so that `pause()` and `resume()` act on the handle;
+ * null when this Node version has none.
+ */
+export function detectBufferSymbol(): symbol | null {
+	if (bufferSymbol !== undefined) return bufferSymbol;
 	const socket = new NetSocket();
-	const byDescription = new Map(
-		Object.getOwnPropertySymbols(socket).map((symbol) => [symbol.description, symbol] as const),
-	);
-	const buffer = byDescription.get("kBuffer");
-	const callback = byDescription.get("kBufferCb");
-	const generator = byDescription.get("kBufferGen");
+	bufferSymbol = Object.getOwnPropertySymbols(socket).find(({ description }) => description === "kBuffer") ?? null;
 	socket.destroy();
-	machinery = buffer && callback && generator ? { buffer, callback, generator } : null;
-	return machinery;
+	return bufferSymbol;
+}
+
+function hasMachinery(handle: Partial<Handle> | null): handle is Handle {
+	return (
+		handle !== null &&
+		typeof handle.useUserBuffer === "function" &&
+		typeof handle.onread === "function" &&
+		typeof handle.readStop === "function" &&
+		typeof handle.bytesRead === "number"
+	);
 }
 
 /** The reading half of one leg. One owner: the leg. */
 export class Reader {
 	readonly #socket: InternalSocket;
-	readonly #receiver: ByteReceiver;
+	#receiver: ByteReceiver;
 	/** Undefined where `data` events are all there is. */
 	#buffer: Buffer | undefined;
+	/** Node's own, for everything that is not data. */
+	#nodesOnRead: OnRead | undefined;
+	/** Bytes that the handle has read so far. */
+	#bytesRead = 0;
 	#smallReads = 0;
 
 	/** Takes over all reading of `socket`, which must have no `data` listener and nothing buffered. */
-	constructor(socket: Socket, receiver: ByteReceiver, symbols: Machinery | null = detectMachinery()) {
-		const internal = socket as InternalSocket;
-		this.#socket = internal;
+	constructor(socket: Socket, receiver: ByteReceiver, symbol: symbol | null = detectBufferSymbol()) {
+		this.#socket = socket as InternalSocket;
 		this.#receiver = receiver;
-		internal[READER] = this;
-		if (symbols && typeof internal._handle?.useUserBuffer === "function") {
-			const encrypted = "encrypted" in socket && socket.encrypted === true;
-			this.#buffer = encrypted ? Buffer.allocUnsafeSlow(SMALLEST) : landingBuffer();
-			internal[symbols.buffer] = this.#buffer;
-			internal[symbols.callback] = onRead;
-			internal[symbols.generator] = nextBuffer;
-			internal._handle.useUserBuffer(this.#buffer);
-		} else {
+		const handle = this.#socket._handle;
+		if (symbol !== null && hasMachinery(handle)) this.#attach(handle, symbol);
+		else {
+			this.#socket[READER] = this;
 			socket.on("data", onData);
 		}
 		socket.resume();
 	}
 
-	/** Whether the bytes handed to the receiver stand in a buffer that the next read overwrites. */
+	/** Whether reads go into a buffer of ours. */
 	get reusesBuffer(): boolean {
 		return this.#buffer !== undefined;
 	}
 
 	/** Stops reading and forgets the receiver. */
 	detach(): void {
-		// Not `delete`: it would turn a socket that has its end before it into a slow object.
-		this.#socket[READER] = undefined;
-		this.#socket.removeListener("data", onData);
+		this.#receiver = NOBODY;
 		this.#socket.pause();
 	}
 
-	/** For the socket's callbacks only. */
-	received(length: number, buffer: Buffer): boolean {
-		const more = this.#receiver.receive(buffer, length);
-		if (this.#buffer !== landing) this.#resize(length);
-		return more;
+	/** For {@link onRead} only. Returns the buffer for the next read, when that changes. */
+	read(handle: Handle, chunk: ArrayBuffer | undefined): unknown {
+		const total = handle.bytesRead;
+		const length = total - this.#bytesRead;
+		if (length === 0) return (this.#nodesOnRead as OnRead).call(handle, chunk);
+		this.#bytesRead = total;
+		const buffer = this.#buffer as Buffer;
+		if (!this.#receiver.receive(buffer, length, true)) {
+			handle.reading = false;
+			handle.readStop();
+		}
+		return buffer === landing ? undefined : this.#resized(buffer.length, length);
+	}
+
+	/** For {@link onData} only. */
+	data(chunk: Buffer): boolean {
+		return this.#receiver.receive(chunk, chunk.length, false);
+	}
+
+	#attach(handle: Handle, symbol: symbol): void {
+		const encrypted = "encrypted" in this.#socket && this.#socket.encrypted === true;
+		this.#buffer = encrypted ? Buffer.allocUnsafeSlow(SMALLEST) : landingBuffer();
+		this.#nodesOnRead = handle.onread;
+		this.#bytesRead = handle.bytesRead;
+		Object.assign(this.#socket, { [symbol]: this.#buffer });
+		handle[READER] = this;
+		handle.useUserBuffer(this.#buffer);
+		handle.onread = onRead;
 	}
 
 	/** Lets a buffer of our own follow the size of what is read. */
-	#resize(length: number): void {
-		if (this.#buffer === undefined) return;
-		const size = this.#buffer.length;
+	#resized(size: number, length: number): Buffer | undefined {
 		if (length === size) {
 			this.#smallReads = 0;
-			if (size < LARGEST) this.#replace(size * 4);
-		} else if (size > SMALLEST && length * 8 < size && ++this.#smallReads > SHRINK_AFTER) {
-			this.#smallReads = 0;
-			this.#replace(size / 4);
+			return size < LARGEST ? this.#replace(size * 4) : undefined;
 		}
+		if (size === SMALLEST || length * 8 >= size || ++this.#smallReads <= SHRINK_AFTER) return undefined;
+		this.#smallReads = 0;
+		return this.#replace(size / 4);
 	}
 
-	#replace(size: number): void {
+	#replace(size: number): Buffer {
 		this.#buffer = Buffer.allocUnsafeSlow(size);
-		replacement = this.#buffer;
+		return this.#buffer;
 	}
 }
 
@@ -124,19 +156,11 @@ function landingBuffer(): Buffer {
 	return landing;
 }
 
-/** Node calls it as a method of the socket. */
-function onRead(this: InternalSocket, length: number, buffer: Buffer): boolean {
-	replacement = undefined;
-	return this[READER]?.received(length, buffer) ?? false;
-}
-
-/** Node calls it right after {@link onRead}, without the socket. */
-function nextBuffer(): Buffer | undefined {
-	const next = replacement;
-	replacement = undefined;
-	return next;
+/** Node calls it as a method of the handle; what it returns is read into from then on. */
+function onRead(this: Handle, chunk?: ArrayBuffer): unknown {
+	return (this[READER] as Reader).read(this, chunk);
 }
 
 function onData(this: InternalSocket, chunk: Buffer): void {
-	if (this[READER]?.received(chunk.length, chunk) === false) this.pause();
+	if (this[READER]?.data(chunk) === false) this.pause();
 }

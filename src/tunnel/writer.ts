@@ -14,12 +14,14 @@ export interface WriterOwner {
 }
 
 export class Writer {
-	readonly #socket: Socket;
+	readonly #socket: Socket & { readonly _handle?: unknown };
 	readonly #owner: WriterOwner;
 	/** What is written to directly; -1 = only the stream is written to. */
 	readonly #fd: number;
 	/** Bytes that were written directly. */
 	#direct = 0;
+	/** Something may wait in the stream. To ask the stream itself each time would touch two more objects for each message. */
+	#queued = true;
 	#waitingWrites = 0;
 	#onTaken: (() => void) | undefined;
 
@@ -34,13 +36,25 @@ export class Writer {
 		return this.#direct + this.#socket.bytesWritten - this.#socket.writableLength;
 	}
 
+	/** Whether the socket is destroyed. Its descriptor may be another's then. */
+	get closed(): boolean {
+		return this.#fd < 0 ? this.#socket.destroyed : this.#socket._handle === null;
+	}
+
+	/** Writes a frame of the gateway's own behind what waits. */
+	append(frame: Buffer): void {
+		this.#queued = true;
+		this.#socket.write(frame);
+	}
+
 	/**
 	 * Writes bytes `start` to `end` of `buffer` to a socket that is not destroyed. `reused`: the buffer is overwritten after
 	 * the call. Returns false when enough waits: {@link WriterOwner.drained} or the socket's `drain` follows, unless the
 	 * write destroyed the socket.
 	 */
 	write(buffer: Buffer, start: number, end: number, reused: boolean): boolean {
-		if (this.#fd < 0 || this.#socket.writableLength !== 0) return this.#queue(buffer, start, end, reused);
+		if (this.#queued) this.#queued = this.#fd < 0 || this.#socket.writableLength !== 0;
+		if (this.#queued) return this.#queue(buffer, start, end, reused);
 		let taken: number;
 		try {
 			taken = writeAtOnce(this.#fd, buffer, start, end);
@@ -60,6 +74,7 @@ export class Writer {
 	}
 
 	#queue(buffer: Buffer, start: number, end: number, reused: boolean): boolean {
+		this.#queued = true;
 		const view = buffer.subarray(start, end);
 		const bytes = reused ? Buffer.from(view) : view;
 		if (this.#socket.writableLength === 0) this.#waitingWrites = 0;

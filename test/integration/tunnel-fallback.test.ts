@@ -14,7 +14,7 @@ vi.mock("../../src/tunnel/reader.ts", async (original) => {
 	const actual = await original<typeof import("../../src/tunnel/reader.ts")>();
 	return {
 		...actual,
-		detectMachinery: () => null,
+		detectBufferSymbol: () => null,
 		Reader: class extends actual.Reader {
 			constructor(socket: Socket, receiver: ByteReceiver) {
 				super(socket, receiver, null);

@@ -1,10 +1,10 @@
 /** Tunnels whose sockets are read into reused buffers, where this Node version can. */
 import { expect, test } from "vitest";
-import { detectMachinery } from "../../src/tunnel/reader.ts";
+import { detectBufferSymbol } from "../../src/tunnel/reader.ts";
 import { tunnelCases } from "./tunnel-cases.ts";
 
 test("this Node version has the machinery for reading into reused buffers", () => {
-	expect(detectMachinery()).not.toBeNull();
+	expect(detectBufferSymbol()).not.toBeNull();
 });
 
 tunnelCases("plain", "TLS at the client", "TLS on both sides");

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type NetConnectOpts, type Server, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { detectMachinery, Reader } from "../../../src/tunnel/reader.ts";
+import { detectBufferSymbol, Reader } from "../../../src/tunnel/reader.ts";
 import { certificate } from "../../harness/certs.ts";
 import { until } from "../../harness/poll.ts";
 
@@ -40,7 +40,7 @@ async function connected(server: Server, event: string, dial: (options: NetConne
 }
 
 describe.each([
-	["a reused buffer", detectMachinery()],
+	["a reused buffer", detectBufferSymbol()],
 	["data events", null],
 ])("a reader with %s", (_, machinery) => {
 	test("reads everything, in order", async () => {
@@ -116,7 +116,7 @@ describe.each([
 	});
 });
 
-describe.runIf(detectMachinery() !== null)("the reused buffer", () => {
+describe.runIf(detectBufferSymbol() !== null)("the reused buffer", () => {
 	/** Reads with a log of the buffers. */
 	function watch({ near, far }: Pair): { far: Socket; seen: Set<Buffer>; read: () => number; last: () => Buffer } {
 		const seen = new Set<Buffer>();

@@ -71,7 +71,7 @@ export async function openTunnel(changes: Partial<TunnelOptions> = {}): Promise<
 			now += milliseconds;
 			wheel.tick();
 		},
-		read: (side, bytes) => tunnel[side].receive(Buffer.from(bytes), bytes.length),
+		read: (side, bytes) => tunnel[side].receive(Buffer.from(bytes), bytes.length, false),
 	};
 }
 
