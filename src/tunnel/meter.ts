@@ -23,7 +23,7 @@ export class Meter {
 	first = 0;
 	/** The current frame's payload length; Infinity when it is beyond 2^53. */
 	length = 0;
-	/** The current frame's mask key as a number, 0 when it is not masked. */
+	/** The current frame's mask key as a signed 32-bit number, 0 when it is not masked. */
 	mask = 0;
 
 	/** The first Close frame's code once that frame has passed whole: 1005 without a code; 0 = no Close yet. */
@@ -50,8 +50,32 @@ export class Meter {
 		let at = start;
 		while (at < end) {
 			if (this.remaining > 0) at = this.payload(buffer, at, end);
-			else this.headerByte(buffer[at++] as number);
+			else if (this.headerLength > 0 || !this.#shortHeader(buffer, at, end)) this.headerByte(buffer[at++] as number);
+			else at += this.#headerSize;
 		}
+	}
+
+	/** Reads a header at `at` at once, when it is all there and the payload shorter than 126 bytes: most are. */
+	#shortHeader(buffer: Uint8Array, at: number, end: number): boolean {
+		if (end - at < 6) return false;
+		const second = buffer[at + 1] as number;
+		const length = second & 0x7f;
+		if (length > 125) return false;
+		this.first = buffer[at] as number;
+		this.length = length;
+		if (second === length) {
+			this.mask = 0;
+			this.#headerSize = 2;
+		} else {
+			this.mask =
+				((buffer[at + 2] as number) << 24) |
+				((buffer[at + 3] as number) << 16) |
+				((buffer[at + 4] as number) << 8) |
+				(buffer[at + 5] as number);
+			this.#headerSize = 6;
+		}
+		this.#frame();
+		return true;
 	}
 
 	/** Consumes payload bytes of the current frame; returns where it stopped: at the frame's end or at `end`. */
@@ -80,7 +104,7 @@ export class Meter {
 			// Beyond 2^53 a double loses the low bits but stays large: it is told from a real length below.
 			this.length = this.length * 256 + byte;
 		} else {
-			this.mask = ((this.mask << 8) | byte) >>> 0;
+			this.mask = (this.mask << 8) | byte;
 		}
 		if (this.headerLength < this.#headerSize) return false;
 		this.#frame();

@@ -16,7 +16,10 @@ export interface WheelEntry {
 const STALL_MS = 1_000;
 
 export class TimerWheel {
-	/** The clock at the last tick, in ms: good enough for "when was the last byte", and free to read. */
+	/**
+	 * The clock at the last tick, in whole ms: good enough for "when was the last byte", and free to read. A fraction would
+	 * have to be kept on the heap by everyone who notes it.
+	 */
 	now: number;
 
 	/** Whether the process did not run before this tick: the silence of a peer says nothing now. */
@@ -34,7 +37,7 @@ export class TimerWheel {
 		this.#clock = clock;
 		this.#tickMs = tickMs;
 		this.#slots = new Array<WheelEntry | null>(slots).fill(null);
-		this.now = clock();
+		this.now = Math.floor(clock());
 		this.#position = Math.floor(this.now / tickMs);
 	}
 
@@ -45,7 +48,7 @@ export class TimerWheel {
 
 	/** Brings {@link now} up to date where it stood still, because nothing was scheduled; returns it. */
 	refresh(): number {
-		if (!this.#timer) this.now = this.#clock();
+		if (!this.#timer) this.now = Math.floor(this.#clock());
 		return this.now;
 	}
 
@@ -84,7 +87,7 @@ export class TimerWheel {
 	/** Runs everything that is due. The wheel's own interval calls it; tests call it with a clock of their own. */
 	tick(): void {
 		const before = this.now;
-		this.now = this.#clock();
+		this.now = Math.floor(this.#clock());
 		this.stalled = this.now - before > STALL_MS;
 		const target = Math.floor(this.now / this.#tickMs);
 		// After a long stop of the process one whole turn visits every slot; more would visit them again.
@@ -121,7 +124,7 @@ export class TimerWheel {
 
 	#start(): void {
 		if (this.#timer) return;
-		this.now = this.#clock();
+		this.now = Math.floor(this.#clock());
 		this.#position = Math.floor(this.now / this.#tickMs);
 		this.#timer = setInterval(() => this.tick(), this.#tickMs);
 		this.#timer.unref();
