@@ -26,5 +26,5 @@ export function installLimits(
 	if (sizes || messages || bytes) client.limits = new FrameLimits(client, limits, wheel);
 	if (sizes) backend.limits = new FrameLimits(backend, limits, wheel);
 	if (maxBuffered === Number.POSITIVE_INFINITY) return;
-	for (const leg of [client, backend]) leg.slowReader = new SlowReader(maxBuffered, window, () => leg.writer.taken);
+	for (const leg of [client, backend]) leg.slowReader = new SlowReader(maxBuffered, window, leg.writer);
 }

@@ -11,7 +11,7 @@ const SLACK = 0.1;
 export class SlowReader {
 	readonly #limit: number;
 	readonly #window: number;
-	readonly #taken: () => number;
+	readonly #side: { readonly taken: number };
 	/** Start of the window; Infinity = there is none. Times in ms of one coarse clock. */
 	#since = Number.POSITIVE_INFINITY;
 	#takenBefore = 0;
@@ -22,12 +22,12 @@ export class SlowReader {
 
 	/**
 	 * @param limit bytes that have to be taken in `window` ms
-	 * @param taken how many bytes the side has taken since it was opened
+	 * @param side tells how many bytes it has taken since it was opened
 	 */
-	constructor(limit: number, window: number, taken: () => number) {
+	constructor(limit: number, window: number, side: { readonly taken: number }) {
 		this.#limit = limit;
 		this.#window = window;
-		this.#taken = taken;
+		this.#side = side;
 	}
 
 	/** When {@link tooSlow} has to be asked; Infinity when there is nothing to watch. */
@@ -55,7 +55,7 @@ export class SlowReader {
 		if (now < this.deadline) return false;
 		const waits = this.#idleSince === Number.POSITIVE_INFINITY;
 		const idle = this.#idle + (waits ? 0 : now - this.#idleSince);
-		if (idle <= this.#window * SLACK && this.#taken() - this.#takenBefore < this.#limit) return true;
+		if (idle <= this.#window * SLACK && this.#side.taken - this.#takenBefore < this.#limit) return true;
 		if (waits) this.#begin(now);
 		else this.#since = Number.POSITIVE_INFINITY;
 		return false;
@@ -64,6 +64,6 @@ export class SlowReader {
 	#begin(now: number): void {
 		this.#since = now;
 		this.#idle = 0;
-		this.#takenBefore = this.#taken();
+		this.#takenBefore = this.#side.taken;
 	}
 }

@@ -2,7 +2,7 @@
  * Reads a socket into a buffer of ours instead of a fresh 64 KiB allocation for each read, and past the socket's stream.
  * Node documents the first for outgoing sockets only (`net.connect({ onread })`); the same machinery is behind every
  * socket's handle: `useUserBuffer()` gives it a buffer, `onread` is called for each read, and `bytesRead` tells how much
- * came. Whether a Node version has them all is found out once; where it has not, `data` events do the same work with
+ * came. A socket of a Node version that does not have them all is read by `data` events, which do the same work with
  * allocations. The end of the stream and its errors are left to Node's own `onread`.
  *
  * All plain sockets read into one buffer, which therefore stays in the processor's cache and costs an idle tunnel

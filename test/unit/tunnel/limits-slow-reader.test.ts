@@ -3,11 +3,11 @@ import { SlowReader } from "../../../src/tunnel/limits-slow-reader.ts";
 
 /** A side that has to take 1000 bytes in 5000 ms. */
 function watched(): { reader: SlowReader; take(bytes: number): void } {
-	let taken = 0;
+	const side = { taken: 0 };
 	return {
-		reader: new SlowReader(1000, 5000, () => taken),
+		reader: new SlowReader(1000, 5000, side),
 		take: (bytes) => {
-			taken += bytes;
+			side.taken += bytes;
 		},
 	};
 }
