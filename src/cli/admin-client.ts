@@ -11,6 +11,8 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 export interface AdminTarget {
 	/** For messages: `http://127.0.0.1:9090`, `unix:/run/admin.sock`. */
 	readonly name: string;
+	/** For messages, who says so: `that of --admin`, `that in routes.yaml`. */
+	readonly origin: string;
 	readonly secure: boolean;
 	readonly host: string;
 	readonly port: number;
@@ -116,7 +118,7 @@ export class AdminClient {
 		const why = WORDS[error.code ?? ""] ?? error.message;
 		return new AdminError(
 			`cannot reach the gateway's admin port at ${this.target.name}: ${why}\n` +
-				"Is the gateway running, and has its configuration an admin section? --admin URL names another address, -c FILE takes it from a configuration.",
+				`The address is ${this.target.origin}. Is the gateway running? --admin URL names another address, -c FILE takes it from a configuration.`,
 		);
 	}
 }
@@ -127,6 +129,9 @@ const WORDS: Readonly<Record<string, string>> = {
 	ENOENT: "there is no such socket",
 	EACCES: "permission denied",
 	ECONNRESET: "the connection was reset",
+	EHOSTUNREACH: "there is no way to that host",
+	ENETUNREACH: "there is no way to that network",
+	ETIMEDOUT: "nobody answers there",
 	EPROTO: "it does not speak TLS; try http://",
 };
 

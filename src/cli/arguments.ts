@@ -1,7 +1,9 @@
 /** Arguments of the commands that talk to a running gateway. */
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { didYouMean } from "../config/nearest.ts";
 import { AdminClient, AdminError } from "./admin-client.ts";
 import { adminTarget } from "./admin-target.ts";
+import { argumentMessage } from "./argument-error.ts";
 import { type CommandIo, EXIT_USAGE } from "./command.ts";
 
 type Options = NonNullable<ParseArgsConfig["options"]>;
@@ -71,15 +73,12 @@ export async function runAdminCommand(command: AdminCommand, argv: readonly stri
 }
 
 function parse({ options }: AdminCommand, argv: readonly string[]): { values: Values; positionals: readonly string[] } {
+	const all = { ...ADMIN_OPTIONS, ...options };
 	try {
-		const { values, positionals } = parseArgs({
-			args: [...argv],
-			options: { ...ADMIN_OPTIONS, ...options },
-			allowPositionals: true,
-		});
+		const { values, positionals } = parseArgs({ args: [...argv], options: all, allowPositionals: true });
 		return { values: values as Values, positionals };
 	} catch (error) {
-		throw new UsageError((error as Error).message);
+		throw new UsageError(argumentMessage(error, Object.keys(all)));
 	}
 }
 
@@ -95,7 +94,9 @@ export function readFilter(
 		const key = word.slice(0, Math.max(0, equals));
 		if (equals < 0) others.push(word);
 		else if (!keys.includes(key)) {
-			throw new UsageError(`there is no filter ${JSON.stringify(key)}; possible are ${keys.join(", ")}`);
+			throw new UsageError(
+				`there is no filter ${JSON.stringify(key)}${didYouMean(key, keys)}; possible are ${keys.join(", ")}`,
+			);
 		} else if (equals === word.length - 1) throw new UsageError(`${key}= needs a value`);
 		else filter[key] = word.slice(equals + 1);
 	}

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Loaded, readConfig } from "../config/load.ts";
 import { formatProblem, hasErrors } from "../config/problem.ts";
+import { argumentMessage } from "./argument-error.ts";
 import type { CommandIo } from "./command.ts";
 
 const HELP = `Usage: clawgate check [-c FILE]
@@ -17,17 +18,15 @@ Prints each problem as FILE:LINE:COLUMN: KEY: MESSAGE. Exit 0 when there are war
  * @returns the exit code: 0 when there are warnings at most, 1 when there is an error, 2 for wrong arguments
  */
 export async function check(argv: readonly string[], io: CommandIo): Promise<number> {
+	const options = {
+		config: { type: "string", short: "c", default: "routes.yaml" },
+		help: { type: "boolean", short: "h" },
+	} as const;
 	let values: { config: string; help?: boolean | undefined };
 	try {
-		({ values } = parseArgs({
-			args: [...argv],
-			options: {
-				config: { type: "string", short: "c", default: "routes.yaml" },
-				help: { type: "boolean", short: "h" },
-			},
-		}));
+		({ values } = parseArgs({ args: [...argv], options }));
 	} catch (error) {
-		io.stderr(`clawgate check: ${error instanceof Error ? error.message : String(error)}\n`);
+		io.stderr(`clawgate check: ${argumentMessage(error, Object.keys(options))}\n`);
 		return 2;
 	}
 	if (values.help) {

@@ -3,6 +3,7 @@ import { ADMIN_HELP, type AdminCommand, integerOption, readFilter, runAdminComma
 import type { Command } from "./command.ts";
 import { FILTER_HELP, FILTER_KEYS } from "./connection-filter.ts";
 import { counted } from "./table.ts";
+import { unknownNames } from "./unknown-names.ts";
 
 const HELP = `Usage: clawgate close CONNECTION_ID…
        clawgate close FILTER…
@@ -39,12 +40,16 @@ const command: AdminCommand = {
 		}
 		for (const id of ids) answers.push(await client.change("DELETE", `connections/${encodeURIComponent(id)}`, body));
 		const closed = answers.reduce((sum, answer) => sum + answer.closed, 0);
-		const already = answers.reduce((sum, answer) => sum + answer.already_closing, 0);
-		if (values.json === true) io.stdout(`${JSON.stringify({ closed, already_closing: already }, null, 2)}\n`);
+		const already_closing = answers.reduce((sum, answer) => sum + answer.already_closing, 0);
+		if (values.json === true) io.stdout(`${JSON.stringify({ closed, already_closing }, null, 2)}\n`);
 		else {
-			io.stdout(`closed ${counted(closed, "connection")}${already > 0 ? `, ${already} were closing already` : ""}\n`);
+			io.stdout(
+				`closed ${counted(closed, "connection")}${already_closing > 0 ? `, ${already_closing} were closing already` : ""}\n`,
+			);
 		}
-		return 0;
+		const unknown = closed + already_closing === 0 ? await unknownNames(client, filter) : [];
+		for (const line of unknown) io.stderr(`clawgate close: ${line}\n`);
+		return unknown.length === 0 ? 0 : 1;
 	},
 };
 

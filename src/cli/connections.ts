@@ -4,6 +4,7 @@ import { ADMIN_HELP, type AdminCommand, readFilter, refuseOthers, runAdminComman
 import type { Command, CommandIo } from "./command.ts";
 import { FILTER_HELP, FILTER_KEYS } from "./connection-filter.ts";
 import { age, bytes, type Column, counted, table } from "./table.ts";
+import { unknownNames } from "./unknown-names.ts";
 
 const SORTS = ["opened", "bytes_in", "bytes_out", "messages_in", "messages_out", "rtt"];
 const DEFAULT_LIMIT = 100;
@@ -80,6 +81,9 @@ const command: AdminCommand = {
 		const found = await list(client, filter, limit, sort);
 		if (values.json === true) io.stdout(`${JSON.stringify(found, null, 2)}\n`);
 		else print(found, io);
+		if (found.total === 0) {
+			for (const line of await unknownNames(client, filter)) io.stderr(`clawgate connections: ${line}\n`);
+		}
 		return 0;
 	},
 };

@@ -13,6 +13,7 @@ import { stepText, summaryText } from "../doctor/report-text.ts";
 import { OWN_HEADERS } from "../doctor/request-head.ts";
 import { systemLookup } from "../doctor/system-lookup.ts";
 import { parseDuration } from "../options.ts";
+import { argumentMessage } from "./argument-error.ts";
 import { UsageError } from "./arguments.ts";
 import { type Command, type CommandIo, EXIT_USAGE } from "./command.ts";
 import { painter } from "./style.ts";
@@ -110,7 +111,7 @@ function parse(argv: readonly string[]) {
 	try {
 		return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
 	} catch (error) {
-		throw new UsageError((error as Error).message);
+		throw new UsageError(argumentMessage(error, Object.keys(OPTIONS)));
 	}
 }
 

@@ -1,4 +1,5 @@
 /** `clawgate endpoints`: the endpoints of a running gateway, and changing one. */
+import { didYouMean } from "../config/nearest.ts";
 import { ADMIN_HELP, type AdminCommand, integerOption, runAdminCommand, UsageError } from "./arguments.ts";
 import type { Command, CommandIo } from "./command.ts";
 import { type Column, table } from "./table.ts";
@@ -107,17 +108,29 @@ function list(upstreams: readonly Upstream[], { upstream, endpoint, json }: Want
 			endpoints: each.endpoints.filter(({ id }) => endpoint === undefined || id === endpoint),
 		}));
 	const rows = wanted.flatMap(({ name, endpoints: each }) => each.map((row) => ({ ...row, upstream: name })));
-	if (rows.length === 0 && upstream !== undefined) {
-		const known = upstreams.map(({ name }) => name).join(", ");
-		const what =
-			wanted.length === 0 ? `no upstream ${upstream}; there are ${known}` : `no such endpoint in ${upstream}`;
-		io.stderr(`clawgate endpoints: there is ${what}\n`);
-		return 1;
+	const ids = upstreams.find(({ name }) => name === upstream)?.endpoints.map(({ id }) => id);
+	if (upstream !== undefined && ids === undefined) {
+		return noSuch(
+			"upstream",
+			upstream,
+			upstreams.map(({ name }) => name),
+			io,
+		);
+	}
+	if (endpoint !== undefined && ids !== undefined && rows.length === 0) {
+		return noSuch(`endpoint in ${upstream}`, endpoint, ids, io);
 	}
 	if (json) io.stdout(`${JSON.stringify({ upstreams: wanted }, null, 2)}\n`);
-	else if (rows.length === 0) io.stderr("no endpoints\n");
+	else if (rows.length === 0)
+		io.stderr(upstream === undefined ? "no endpoints\n" : `${upstream} has no endpoint now\n`);
 	else io.stdout(table(rows, COLUMNS, io));
 	return 0;
+}
+
+function noSuch(kind: string, name: string, known: readonly string[], io: CommandIo): number {
+	const listed = known.length === 0 ? "" : `; there are ${known.join(", ")}`;
+	io.stderr(`clawgate endpoints: there is no ${kind} ${JSON.stringify(name)}${didYouMean(name, known) || listed}\n`);
+	return 1;
 }
 
 function weightOf({ weight, effective_weight }: Row): string {

@@ -13,6 +13,7 @@ import { normaliseIp } from "../options.ts";
 import { PolicyStates } from "../policy/states.ts";
 import { formatAddress } from "../protocol/listen.ts";
 import { UpstreamStates } from "../upstreams/states.ts";
+import { argumentMessage } from "./argument-error.ts";
 import { type Command, type CommandIo, EXIT_USAGE } from "./command.ts";
 import { chooseListener } from "./explain-listener.ts";
 import { parseRequest, type Question, readHeader, readUrl, requestHead } from "./explain-request.ts";
@@ -49,24 +50,21 @@ interface Values {
 
 /** @returns the exit code */
 export const explain: Command = async (argv, io) => {
+	const options = {
+		config: { type: "string", short: "c", default: "routes.yaml" },
+		header: { type: "string", short: "H", multiple: true, default: [] as string[] },
+		subprotocol: { type: "string", multiple: true, default: [] as string[] },
+		"client-ip": { type: "string", default: "127.0.0.1" },
+		listener: { type: "string" },
+		json: { type: "boolean" },
+		help: { type: "boolean", short: "h" },
+	} as const;
 	let values: Values;
 	let positionals: string[];
 	try {
-		({ values, positionals } = parseArgs({
-			args: argv,
-			allowPositionals: true,
-			options: {
-				config: { type: "string", short: "c", default: "routes.yaml" },
-				header: { type: "string", short: "H", multiple: true, default: [] },
-				subprotocol: { type: "string", multiple: true, default: [] },
-				"client-ip": { type: "string", default: "127.0.0.1" },
-				listener: { type: "string" },
-				json: { type: "boolean" },
-				help: { type: "boolean", short: "h" },
-			},
-		}));
+		({ values, positionals } = parseArgs({ args: argv, allowPositionals: true, options }));
 	} catch (error) {
-		return usage(io, (error as Error).message);
+		return usage(io, argumentMessage(error, Object.keys(options)));
 	}
 	if (values.help) {
 		io.stdout(HELP);

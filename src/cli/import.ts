@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { loadConfig } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
 import { formatNotes, type Imported, importNginx, NginxSyntaxError } from "../import/nginx/index.ts";
+import { argumentMessage } from "./argument-error.ts";
 import { type Command, EXIT_USAGE } from "./command.ts";
 
 const EXIT_NOTHING_USABLE = 1;
@@ -28,7 +29,7 @@ export const importConfig: Command = async (argv, io) => {
 			allowPositionals: true,
 		}));
 	} catch (error) {
-		io.stderr(`clawgate import: ${(error as Error).message}\n`);
+		io.stderr(`clawgate import: ${argumentMessage(error, ["listen", "help"])}\n`);
 		return EXIT_USAGE;
 	}
 	if (values.help) {

@@ -1,4 +1,5 @@
 /** The commands by name. Each is loaded when it is asked for: a gateway needs none of the others. */
+import { didYouMean } from "../config/nearest.ts";
 import { type Command, type CommandIo, EXIT_USAGE } from "./command.ts";
 import { type Completable, completion } from "./completion.ts";
 import { FILTER_KEYS } from "./connection-filter.ts";
@@ -82,6 +83,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
 		summary: "print the JSON Schema of routes.yaml for editors",
 		options: ["--help"],
 	},
+	version: {
+		run: async (argv, io) => (await import("./version.ts")).version(argv, io),
+		summary: "print the version of Clawgate, of Node.js, and the platform",
+		options: ["--json", "--help"],
+	},
 	completion: {
 		run: (argv, io) => completion(argv, io, COMMANDS),
 		summary: "print a completion script for a shell: completion bash|zsh|fish",
@@ -90,19 +96,26 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
 	},
 };
 
+/** Options that stand for a command. */
+const WORDS: Readonly<Record<string, string>> = { "--version": "version", "-v": "version" };
+
 /** For completion, and for the test that compares it with what each command's help says. */
 export const commands: Readonly<Record<string, Completable>> = COMMANDS;
 
 /** Runs `argv[0]`; resolves with the exit code. */
 export async function runCommand(argv: readonly string[], io: CommandIo): Promise<number> {
-	const [name, ...rest] = argv;
-	if (name === undefined || name === "help" || name === "--help" || name === "-h") {
-		io[name === undefined ? "stderr" : "stdout"](usage());
-		return name === undefined ? EXIT_USAGE : 0;
+	const [first, ...others] = argv;
+	const asksForHelp = first === "help" || first === "--help" || first === "-h";
+	// `help drain` is `drain --help`.
+	const [name, rest] = asksForHelp ? [others[0], ["--help"]] : [WORDS[first ?? ""] ?? first, others];
+	if (name === undefined) {
+		io[asksForHelp ? "stdout" : "stderr"](usage());
+		return asksForHelp ? 0 : EXIT_USAGE;
 	}
 	const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
 	if (!command) {
-		io.stderr(`clawgate: there is no command ${JSON.stringify(name)}\n\n${usage()}`);
+		const meant = didYouMean(name, Object.keys(COMMANDS));
+		io.stderr(`clawgate: there is no command ${JSON.stringify(name)}${meant}\nclawgate help lists them\n`);
 		return EXIT_USAGE;
 	}
 	return command.run(rest, io);
@@ -111,5 +124,5 @@ export async function runCommand(argv: readonly string[], io: CommandIo): Promis
 function usage(): string {
 	const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
 	const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
-	return `Usage: clawgate COMMAND\n\n${lines.join("\n")}\n\nclawgate COMMAND --help tells more about one.\n`;
+	return `Usage: clawgate COMMAND\n\n${lines.join("\n")}\n\nclawgate help COMMAND tells more about one.\n`;
 }

@@ -7,6 +7,7 @@ import { readConfig } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
 import { workerCount } from "../config/workers.ts";
 import { startSupervisor } from "../supervisor/supervisor.ts";
+import { argumentMessage } from "./argument-error.ts";
 import { type Command, type CommandIo, EXIT_USAGE } from "./command.ts";
 import { announceDemo, startDemoBackends } from "./demo.ts";
 
@@ -14,18 +15,16 @@ const DEFAULT_CONFIG = "routes.yaml";
 const EXIT_BAD_CONFIG = 1;
 
 export const run: Command = async (argv, io) => {
+	const options = {
+		config: { type: "string", short: "c" },
+		demo: { type: "boolean" },
+		help: { type: "boolean", short: "h" },
+	} as const;
 	let values: { config?: string | undefined; demo?: boolean | undefined; help?: boolean | undefined };
 	try {
-		({ values } = parseArgs({
-			args: argv,
-			options: {
-				config: { type: "string", short: "c" },
-				demo: { type: "boolean" },
-				help: { type: "boolean", short: "h" },
-			},
-		}));
+		({ values } = parseArgs({ args: argv, options }));
 	} catch (error) {
-		io.stderr(`clawgate run: ${(error as Error).message}\n`);
+		io.stderr(`clawgate run: ${argumentMessage(error, Object.keys(options))}\n`);
 		return EXIT_USAGE;
 	}
 	if (values.help) {

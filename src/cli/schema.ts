@@ -1,6 +1,7 @@
 /** `clawgate schema`: the JSON Schema of routes.yaml, for editors. */
 import { parseArgs } from "node:util";
 import { configJsonSchema } from "../config/json-schema.ts";
+import { argumentMessage } from "./argument-error.ts";
 import type { CommandIo } from "./command.ts";
 
 const HELP = `Usage: clawgate schema
@@ -18,7 +19,7 @@ export async function schema(argv: readonly string[], io: Pick<CommandIo, "stdou
 	try {
 		({ help } = parseArgs({ args: [...argv], options: { help: { type: "boolean", short: "h" } } }).values);
 	} catch (error) {
-		io.stderr(`clawgate schema: ${error instanceof Error ? error.message : String(error)}\n`);
+		io.stderr(`clawgate schema: ${argumentMessage(error, ["help"])}\n`);
 		return 2;
 	}
 	io.stdout(help ? HELP : `${JSON.stringify(configJsonSchema(), null, 2)}\n`);

@@ -120,11 +120,11 @@ describe("PATCH an endpoint", () => {
 		};
 		expect(await patch(`other/endpoints/${one.id}`, { state: "drain" })).toEqual([
 			404,
-			"name: there is no upstream of this name",
+			'name: there is no upstream "other"; there are chat',
 		]);
 		expect(await patch("chat/endpoints/10.0.0.1:1", { state: "drain" })).toEqual([
 			404,
-			"id: this upstream has no such endpoint",
+			expect.stringMatching(/^id: there is no endpoint in chat "10\.0\.0\.1:1"; there are 127\./),
 		]);
 		expect(await patch(`chat/endpoints/${one.id}`, {})).toEqual([400, "the body: give state or weight, or both"]);
 		expect((await patch(`chat/endpoints/${one.id}`, { state: "down" }))[1]).toMatch(
@@ -226,9 +226,12 @@ describe("POST drain", () => {
 			const { status, json } = await api(gateway.handle, "drain", { method: "POST", body });
 			return [status, json.error.message];
 		};
-		expect(await ask({ route: "chta" })).toEqual([404, "route: there is no route of this name"]);
-		expect(await ask({ upstream: "x" })).toEqual([404, "upstream: there is no upstream of this name"]);
-		expect(await ask({ endpoint: "x:1" })).toEqual([404, "endpoint: there is no endpoint with this id"]);
+		expect(await ask({ route: "chta" })).toEqual([404, 'route: there is no route "chta", did you mean "chat"?']);
+		expect(await ask({ upstream: "x" })).toEqual([404, 'upstream: there is no upstream "x"; there are chat']);
+		expect(await ask({ endpoint: "x:1" })).toEqual([
+			404,
+			expect.stringMatching(/^endpoint: there is no endpoint "x:1"; there are 127\./),
+		]);
 		expect(await ask({ spread: "5m", timeout: "1m" })).toEqual([400, "spread: must not be longer than timeout"]);
 		expect((await ask({ spread: 5 }))[1]).toBe("spread: a duration needs a unit: write 5s or 5ms");
 		expect((await ask({ spread: "off" }))[1]).toMatch(/^spread: off is not possible here/);

@@ -138,11 +138,14 @@ describe("clawgate endpoints", () => {
 			const { code, err } = await cli(["endpoints", ...argv]);
 			return [code, err.split("\n")[0]];
 		};
-		expect(await ask("chta")).toEqual([1, "clawgate endpoints: there is no upstream chta; there are chat"]);
-		expect(await ask("chat", "x:1")).toEqual([1, "clawgate endpoints: there is no such endpoint in chat"]);
+		expect(await ask("chta")).toEqual([1, 'clawgate endpoints: there is no upstream "chta", did you mean "chat"?']);
+		expect(await ask("chat", "x:1")).toEqual([
+			1,
+			expect.stringMatching(/^clawgate endpoints: there is no endpoint in chat "x:1"; there are 127\./),
+		]);
 		expect(await ask("chat", "x:1", "--state", "drain")).toEqual([
 			1,
-			"clawgate endpoints: id: this upstream has no such endpoint",
+			expect.stringMatching(/^clawgate endpoints: id: there is no endpoint in chat "x:1"; there are 127\./),
 		]);
 		expect(await ask("chat", one.id, "--state", "down")).toEqual([
 			2,
@@ -192,7 +195,7 @@ describe("clawgate drain", () => {
 	});
 
 	test("does nothing when it is not said what is meant, or what is meant is not there", async () => {
-		const { open, cli, gateway } = await chat();
+		const { one, open, cli, gateway } = await chat();
 		const client = await open();
 		for (const argv of [
 			[],
@@ -205,8 +208,14 @@ describe("clawgate drain", () => {
 		]) {
 			expect((await cli(["drain", ...argv])).code, argv.join(" ")).toBe(2);
 		}
-		const unknown = await cli(["drain", "route=chta"]);
-		expect([unknown.code, unknown.err]).toEqual([1, "clawgate drain: route: there is no route of this name\n"]);
+		for (const kind of ["route", "upstream"]) {
+			const { code, err } = await cli(["drain", `${kind}=chatt`]);
+			expect([code, err]).toEqual([1, `clawgate drain: ${kind}: there is no ${kind} "chatt", did you mean "chat"?\n`]);
+		}
+		const slip = `${one.id.slice(0, -1)}x`;
+		expect((await cli(["drain", `endpoint=${slip}`])).err).toBe(
+			`clawgate drain: endpoint: there is no endpoint "${slip}", did you mean "${one.id}"?\n`,
+		);
 		expect((await cli(["drain", "--status"])).err).toBe("no drain since the gateway started\n");
 		expect(client.closed).toBeUndefined();
 		expect(gateway.handle.connectionCount()).toBe(1);
@@ -230,6 +239,25 @@ describe("clawgate close", () => {
 		expect((await cli(["close", "user=nobody"])).out).toBe("closed 0 connections\n");
 		const gone = await cli(["close", String(connection_id)]);
 		expect([gone.code, gone.err]).toEqual([1, "clawgate close: there is no open connection with this id\n"]);
+	});
+
+	test("says which name of the filter there is not, as connections does", async () => {
+		const { cli } = await chat();
+		const closed = await cli(["close", "route=chatt"]);
+		expect([closed.code, closed.out, closed.err]).toEqual([
+			1,
+			"closed 0 connections\n",
+			'clawgate close: there is no route "chatt", did you mean "chat"?\n',
+		]);
+		const listed = await cli(["connections", "upstream=caht", "user=x"]);
+		expect([listed.code, listed.err]).toEqual([
+			0,
+			'0 connections\nclawgate connections: there is no upstream "caht", did you mean "chat"?\n',
+		]);
+		expect((await cli(["connections", "rout=chat"])).err).toMatch(/there is no filter "rout", did you mean "route"\?/);
+		expect((await cli(["close", "--resaon", "x"])).err).toMatch(
+			/there is no option "--resaon", did you mean "--reason"\?\n/,
+		);
 	});
 
 	test("closes nothing when it is not said which", async () => {
@@ -281,7 +309,7 @@ describe("the admin port", () => {
 			expect([code, out]).toEqual([1, ""]);
 			expect(err).toBe(
 				`clawgate ${command}: cannot reach the gateway's admin port at http://127.0.0.1:${port}: nobody listens there\n` +
-					"Is the gateway running, and has its configuration an admin section? --admin URL names another address, -c FILE takes it from a configuration.\n",
+					"The address is that of --admin. Is the gateway running? --admin URL names another address, -c FILE takes it from a configuration.\n",
 			);
 		}
 		const { code, err } = await runCli(["drain", "--status", "--admin", "unix:/nonexistent/admin.sock"]);
@@ -314,11 +342,46 @@ describe("the admin port", () => {
 		const none = await runCli(["endpoints", "-c", "none.yaml"], { cwd: files.dir });
 		expect([none.code, none.err]).toEqual([
 			1,
-			"clawgate endpoints: none.yaml has no admin section: its gateway has no admin port\n",
+			"clawgate endpoints: none.yaml has no admin section: its gateway has no admin port; --admin URL names that of another one\n",
 		]);
 		const bad = await runCli(["endpoints", "-c", "bad.yaml"], { cwd: files.dir });
 		expect(bad.code).toBe(1);
-		expect(bad.err).toMatch(/bad\.yaml:1:\d+: routes: /);
+		expect(bad.err).toMatch(/bad\.yaml has no admin section \(and \d errors: clawgate check -c bad\.yaml lists them\)/);
+	});
+
+	test("is taken from the admin section alone when the rest has mistakes, and they are mentioned", async () => {
+		const backend = await startWsBackend();
+		const { handle } = await startTestGateway(adminYaml({ chat: [backend.url] }));
+		const admin = `admin: { address: "127.0.0.1:${handle.adminPort}", token: "\${ADMIN_TOKEN}" }`;
+		const files = await temporaryFiles({
+			"routes.yaml": `routes: 5\nlisteners: [{ address: "\${PORT}" }]\n${admin}\n`,
+		});
+		const { code, out, err } = await runCli(["endpoints"], { cwd: files.dir });
+		expect([code, err]).toEqual([
+			0,
+			expect.stringMatching(
+				/^warning: routes\.yaml has \d errors, only its admin section is used: clawgate check -c routes\.yaml\n$/,
+			),
+		]);
+		expect(out).toContain(backend.id);
+	});
+
+	test("is never guessed beside a configuration that does not say it", async () => {
+		const files = await temporaryFiles({
+			"none.yaml": "routes: []",
+			"wrong.yaml": 'routes: 5\nadmin: { address: "9191", tokn: x }',
+			"broken.yaml": "admin: { address: [\nroutes:",
+		});
+		const ask = (argv: string[], cwd = files.dir) => runCli(["connections", ...argv], { cwd });
+		expect((await ask(["-c", "wrong.yaml"])).err).toMatch(
+			/^clawgate connections: wrong\.yaml does not say where the admin port is; --admin URL does\nwrong\.yaml:2:\d+: admin\.[\s\S]*wrong\.yaml:2:\d+: admin\./,
+		);
+		expect((await ask(["-c", "broken.yaml"])).err).toMatch(
+			/does not say where[\s\S]*broken\.yaml:\d+:\d+: not valid YAML/,
+		);
+		expect((await ask(["-c", "gone.yaml"])).err).toMatch(/gone\.yaml:1:1: cannot read the configuration: no such file/);
+		const { dir } = await temporaryFiles({ "routes.yaml": "routes: []" });
+		expect((await ask([], dir)).err).toMatch(/^clawgate connections: routes\.yaml has no admin section /);
 	});
 
 	test("behind a path of another server is reached too", async () => {

@@ -10,6 +10,7 @@ import type { Upstream } from "../../upstreams/upstream.ts";
 import { ApiError } from "./api-error.ts";
 import { type ApiGateway, missingWorkers } from "./api-gateway.ts";
 import { compileFilter, filtered } from "./connection-filter.ts";
+import { noSuch } from "./no-such.ts";
 import { type ApiRoute, ok, operation } from "./operation.ts";
 import type { EndpointChanged } from "./upstreams.ts";
 
@@ -104,7 +105,14 @@ function start(
 /** What counts for the whole drain: the body over the policy of the route, or of the gateway. */
 function policyOf({ config }: Snapshot, body: DrainBody): DrainConfig {
 	const route = config.routes.find(({ name }) => name === body.route);
-	if (body.route !== undefined && !route) throw new ApiError("NOT_FOUND", "route: there is no route of this name");
+	if (body.route !== undefined && !route) {
+		throw noSuch(
+			"route",
+			"route",
+			body.route,
+			config.routes.map(({ name }) => name),
+		);
+	}
 	const policy = route?.drain ?? config.shutdown.drain;
 	const { close_code = policy.close_code, reason = policy.reason, spread = policy.spread } = body;
 	// A longer spread keeps the time that the policy leaves after its own.
@@ -118,7 +126,7 @@ function policyOf({ config }: Snapshot, body: DrainBody): DrainConfig {
 function poolsOf({ upstreams }: Snapshot, wanted: string | undefined): Upstream[] {
 	if (wanted === undefined) return [...upstreams.values()];
 	const upstream = upstreams.get(wanted);
-	if (!upstream) throw new ApiError("NOT_FOUND", "upstream: there is no upstream of this name");
+	if (!upstream) throw noSuch("upstream", "upstream", wanted, [...upstreams.keys()]);
 	return [upstream];
 }
 
@@ -127,8 +135,9 @@ function endpointsOf(upstreams: readonly Upstream[], id: string): { upstream: Up
 	const found = upstreams.flatMap((upstream) =>
 		upstream.endpoints.filter((endpoint) => endpoint.id === id).map((endpoint) => ({ upstream, endpoint })),
 	);
-	if (found.length === 0) throw new ApiError("NOT_FOUND", "endpoint: there is no endpoint with this id");
-	return found;
+	if (found.length > 0) return found;
+	const known = upstreams.flatMap(({ endpoints }) => endpoints.map((endpoint) => endpoint.id));
+	throw noSuch("endpoint", "endpoint", id, known);
 }
 
 function targetOf(body: DrainBody): string {

@@ -3,9 +3,9 @@ import { z } from "zod";
 import type { Endpoint } from "../../upstreams/endpoint.ts";
 import { override } from "../../upstreams/override.ts";
 import type { Upstream } from "../../upstreams/upstream.ts";
-import { ApiError } from "./api-error.ts";
 import { type ApiGateway, missingWorkers } from "./api-gateway.ts";
 import { endpointSchema, endpointView, modeSchema } from "./endpoint-view.ts";
+import { noSuch } from "./no-such.ts";
 import { type ApiRoute, ok, operation } from "./operation.ts";
 
 export const upstreamSchema = z
@@ -67,9 +67,13 @@ export function upstreamRoutes(gateway: ApiGateway, changed: EndpointChanged): A
 			answers: { 200: { description: "The endpoint as it is now.", schema: changedSchema } },
 			handle: ({ params, body }) => {
 				const upstream = gateway.snapshot.upstreams.get(params.name ?? "");
-				if (!upstream) throw new ApiError("NOT_FOUND", "name: there is no upstream of this name");
-				const endpoint = upstream.endpoints.find(({ id }) => id === params.id);
-				if (!endpoint) throw new ApiError("NOT_FOUND", "id: this upstream has no such endpoint");
+				const { name = "", id: wanted = "" } = params;
+				if (!upstream) throw noSuch("name", "upstream", name, [...gateway.snapshot.upstreams.keys()]);
+				const endpoint = upstream.endpoints.find(({ id }) => id === wanted);
+				if (!endpoint) {
+					const known = upstream.endpoints.map(({ id }) => id);
+					throw noSuch("id", `endpoint in ${name}`, wanted, known);
+				}
 				override(endpoint.state, endpoint.written, { mode: body.state, weight: body.weight });
 				changed(upstream, endpoint);
 				return ok(endpointView(upstream, endpoint, gateway.clock()));

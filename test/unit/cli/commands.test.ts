@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { commands } from "../../../src/cli/index.ts";
 import { runCli } from "../../integration/cli.fixtures.ts";
@@ -34,7 +35,28 @@ describe("clawgate", () => {
 		expect(code).toBe(0);
 		for (const name of NAMES) expect(out).toMatch(new RegExp(`^  ${name} `, "m"));
 		expect((await runCli([])).code).toBe(2);
-		expect((await runCli(["conections"])).code).toBe(2);
+		const slip = await runCli(["conections"]);
+		expect([slip.code, slip.err]).toEqual([
+			2,
+			'clawgate: there is no command "conections", did you mean "connections"?\nclawgate help lists them\n',
+		]);
+	});
+
+	it("help COMMAND tells about one", async () => {
+		expect(await runCli(["help", "drain"])).toEqual(await runCli(["drain", "--help"]));
+		expect((await runCli(["help"])).out).toBe((await runCli(["--help"])).out);
+		expect((await runCli(["help", "drian"])).err).toContain('did you mean "drain"?');
+	});
+
+	it("--version tells versions and the platform", async () => {
+		const { version } = JSON.parse(await readFile(new URL("../../../package.json", import.meta.url), "utf8"));
+		const { code, out } = await runCli(["--version"]);
+		expect([code, out]).toEqual([
+			0,
+			expect.stringMatching(`^clawgate ${version}, Node\\.js ${process.version}, ${process.platform} `),
+		]);
+		expect((await runCli(["version"])).out).toBe(out);
+		expect(JSON.parse((await runCli(["version", "--json"])).out)).toMatchObject({ version, node: process.version });
 	});
 });
 
