@@ -12,6 +12,8 @@ export interface ChatServerOptions {
 	name?: string;
 	/** Default 127.0.0.1. */
 	host?: string;
+	/** URLs of the servers that are told what is said here, such as `http://127.0.0.1:7002`. */
+	neighbours?: readonly string[];
 }
 
 /** Starts a chat server: a page at `/`, a WebSocket chat at `/ws`, `/health` for probes. */

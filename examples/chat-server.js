@@ -1,8 +1,10 @@
 /**
  * A small chat server to try the gateway with: a page at `/`, a WebSocket chat at `/ws`, `/health` for probes.
- * It says which server you are on, so that you can see the gateway spread, stick and fail over.
+ * It says which server you are on, so that you can see the gateway spread, stick and fail over. Servers tell each other
+ * what is said, so that everybody sees everybody, whichever server the gateway chose.
  *
  * Alone:      PORT=7001 NAME=one node examples/chat-server.js    (HOST=0.0.0.0 in a container)
+ * Several:    NEIGHBOURS=http://127.0.0.1:7002,http://127.0.0.1:7003 in the environment of the first, and so on
  * In a test:  const server = await startChatServer({ port: 0, name: "one" });
  */
 import { createHash } from "node:crypto";
@@ -17,7 +19,7 @@ const MAX_TEXT_LENGTH = 2000;
 const MAX_NAME_LENGTH = 40;
 
 /** Starts a chat server on a loopback port (0 = any free one). */
-export async function startChatServer({ port = 0, name = "one", host = "127.0.0.1" } = {}) {
+export async function startChatServer({ port = 0, name = "one", host = "127.0.0.1", neighbours = [] } = {}) {
 	const page = (await readFile(new URL("./chat.html", import.meta.url), "utf8")).replaceAll(
 		"{{server}}",
 		escapeHtml(name),
@@ -32,6 +34,7 @@ export async function startChatServer({ port = 0, name = "one", host = "127.0.0.
 
 	const server = createServer((request, response) => {
 		const path = request.url?.split("?")[0];
+		if (path === "/said" && request.method === "POST") return void hear(request, response);
 		if (request.method !== "GET" && request.method !== "HEAD")
 			return answer(response, 405, "use GET\n", { Allow: "GET, HEAD" });
 		if (path === "/") return answer(response, 200, page, pageHeaders);
@@ -47,13 +50,48 @@ export async function startChatServer({ port = 0, name = "one", host = "127.0.0.
 		socket.on("message", (data) => {
 			const message = parse(data.toString());
 			if (!message) return send(socket, { type: "error", text: 'send {"from": "name", "text": "words"}' });
-			broadcast({ type: "message", server: name, ...message });
+			const said = { type: "message", server: name, ...message };
+			broadcast(said);
+			for (const neighbour of neighbours) void tell(neighbour, said);
 		});
 		socket.on("close", () => broadcast({ type: "people", server: name, people: chat.clients.size }));
 	});
 
 	function broadcast(message, except) {
 		for (const socket of chat.clients) if (socket !== except) send(socket, message);
+	}
+
+	/** What somebody said on another server. Only servers may tell: what comes through the gateway has X-Forwarded-For. */
+	async function hear(request, response) {
+		if (request.headers["x-forwarded-for"] !== undefined) return answer(response, 403, "for the other servers only\n");
+		let text = "";
+		try {
+			for await (const chunk of request.setEncoding("utf8")) {
+				text += chunk;
+				if (text.length > 2 * MAX_MESSAGE_SIZE) return answer(response, 413, "too long\n", { Connection: "close" });
+			}
+		} catch {
+			// It left in the middle; there is nobody to answer.
+			return response.destroy();
+		}
+		const message = parse(text);
+		if (!message) return answer(response, 400, "not a message\n");
+		broadcast({ type: "message", server: String(JSON.parse(text).server).slice(0, MAX_NAME_LENGTH), ...message });
+		return answer(response, 200, "ok\n");
+	}
+
+	async function tell(neighbour, message) {
+		try {
+			const body = JSON.stringify(message);
+			const told = await fetch(new URL("/said", neighbour), {
+				method: "POST",
+				body,
+				signal: AbortSignal.timeout(2000),
+			});
+			await told.arrayBuffer();
+		} catch (error) {
+			console.error(`${name}: ${neighbour} was not told: ${error.cause?.code ?? error.message}`);
+		}
 	}
 
 	await new Promise((listening, failed) => {
@@ -128,7 +166,12 @@ function escapeHtml(text) {
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
 	const name = process.env.NAME ?? "one";
-	const server = await startChatServer({ port: Number(process.env.PORT ?? 7001), name, host: process.env.HOST });
+	const server = await startChatServer({
+		port: Number(process.env.PORT ?? 7001),
+		name,
+		host: process.env.HOST,
+		neighbours: process.env.NEIGHBOURS?.split(",").filter((url) => url !== ""),
+	});
 	console.log(`chat server "${name}" is on http://127.0.0.1:${server.port}/`);
 	for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => server.close().then(() => process.exit(0)));
 }

@@ -11,11 +11,18 @@ export interface Readiness {
 /** `GET /healthz`: 200 as long as the process answers. `GET /readyz`: 503 with the reason while it should get no traffic. */
 export function healthRoutes(readiness: () => Readiness): AdminRoute[] {
 	return [
-		{ method: "GET", path: "/healthz", public: true, handler: (_request, response) => sendText(response, 200, "ok") },
+		{
+			method: "GET",
+			path: "/healthz",
+			public: true,
+			probe: true,
+			handler: (_request, response) => sendText(response, 200, "ok"),
+		},
 		{
 			method: "GET",
 			path: "/readyz",
 			public: true,
+			probe: true,
 			handler: (_request, response) => {
 				const { ready, reason } = readiness();
 				if (ready) sendText(response, 200, "ready");

@@ -22,6 +22,8 @@ export interface AdminRoute {
 	readonly path: string;
 	/** Needs no token: what load balancers and orchestrators ask. */
 	readonly public?: boolean;
+	/** Answered also to a connection that no other place was left for. */
+	readonly probe?: boolean;
 	readonly handler: AdminHandler;
 }
 

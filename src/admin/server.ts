@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ListenAddress, listen } from "../protocol/listen.ts";
 import { isOwnHost, tokenCheck } from "./guard.ts";
+import { Places } from "./places.ts";
 import { sendError } from "./respond.ts";
 import { type AdminRoute, AdminRouter } from "./router.ts";
 
@@ -11,7 +12,6 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** For a client that does not read its answer; an open stream has to send something more often. */
 const SILENCE_TIMEOUT_MS = 60_000;
-const MAX_CONNECTIONS = 1024;
 /** What requests under way get when the server is closed. */
 const CLOSE_GRACE_MS = 1000;
 
@@ -38,11 +38,12 @@ export interface AdminServer {
  */
 export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
 	const onError = options.onError ?? ((error, where) => process.emitWarning(`${where}: ${error.message}`));
+	const places = new Places();
 	const server = createServer(
 		{ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 1000 },
-		requestListener(options, onError),
+		requestListener(options, places, onError),
 	);
-	server.maxConnections = MAX_CONNECTIONS;
+	server.on("connection", (socket) => places.admit(socket));
 	server.setTimeout(SILENCE_TIMEOUT_MS);
 	server.on("clientError", answerClientError);
 	const address = await listen(server, options.address, "admin.address");
@@ -50,7 +51,7 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
 	return { address, close: () => close(server) };
 }
 
-function requestListener(options: AdminOptions, onError: (error: Error, where: string) => void) {
+function requestListener(options: AdminOptions, places: Places, onError: (error: Error, where: string) => void) {
 	const router = new AdminRouter(options.routes);
 	const hasToken = options.token ? tokenCheck(options.token) : undefined;
 	// No browser gets to a unix socket, and a token is something a rebinding page does not have.
@@ -61,6 +62,9 @@ function requestListener(options: AdminOptions, onError: (error: Error, where: s
 		const target = http.url ?? "";
 		const mark = target.indexOf("?");
 		const path = mark < 0 ? target : target.slice(0, mark);
+		const { socket } = http;
+		places.begun(socket);
+		response.once("close", () => places.ended(socket));
 
 		if (checksHost && !isOwnHost(http.headers.host, options.address.host)) {
 			const message = "the Host header is not the admin port's own; use its address, or set admin.token";
@@ -68,6 +72,13 @@ function requestListener(options: AdminOptions, onError: (error: Error, where: s
 			return;
 		}
 		const match = router.match(method, path);
+		if (places.isSpare(socket)) {
+			response.setHeader("Connection", "close");
+			if (match.kind !== "found" || !match.route.probe) {
+				sendError(response, path, 503, "TOO_MANY_CONNECTIONS", TOO_MANY);
+				return;
+			}
+		}
 		const isPublic = match.kind === "found" ? match.route.public : match.kind === "wrong_method" && match.public;
 		if (hasToken && !isPublic && !hasToken(http.headers.authorization)) {
 			response.setHeader("WWW-Authenticate", 'Bearer realm="clawgate"');
@@ -98,6 +109,8 @@ function requestListener(options: AdminOptions, onError: (error: Error, where: s
 		}
 	};
 }
+
+const TOO_MANY = "the admin port has as many connections from this address, or in all, as it takes; close some";
 
 const CLIENT_ERROR_STATUS: ReadonlyMap<string | undefined, string> = new Map([
 	["ERR_HTTP_REQUEST_TIMEOUT", "408 Request Timeout"],

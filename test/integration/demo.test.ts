@@ -54,6 +54,21 @@ test("the demo runs: page, WebSocket, TLS, admin, and it stops with exit 0", { t
 	chat.socket.send(JSON.stringify({ from: "me", text: "hi" }));
 	expect(JSON.parse(String(await chat.next()))).toEqual({ type: "message", server, from: "me", text: "hi" });
 
+	// A second browser has no cookie yet, so it is on the other server: both see what is said, and who says it where.
+	const away = await openWs(`ws://127.0.0.1:${ports["8080"]}/ws`);
+	const { server: other } = JSON.parse(String(await away.next()));
+	expect([server, other].toSorted()).toEqual(["one", "two"]);
+	chat.socket.send(JSON.stringify({ from: "me", text: "do you see me?" }));
+	for (const each of [chat, away]) {
+		expect(JSON.parse(String(await each.next()))).toMatchObject({ server, text: "do you see me?" });
+	}
+	away.socket.send(JSON.stringify({ from: "you", text: "I do" }));
+	expect(JSON.parse(String(await chat.next()))).toEqual({ type: "message", server: other, from: "you", text: "I do" });
+	const forged = { method: "POST", body: JSON.stringify({ server: "x", from: "x", text: "x" }) };
+	expect((await fetch(`http://127.0.0.1:${ports["8080"]}/said`, forged)).status).toBe(403);
+	away.socket.close();
+	await away.waitClosed();
+
 	const secure = await openWs(`wss://127.0.0.1:${ports["8443"]}/ws`);
 	expect(JSON.parse(String(await secure.next()))).toMatchObject({ type: "welcome" });
 
@@ -66,5 +81,5 @@ test("the demo runs: page, WebSocket, TLS, admin, and it stops with exit 0", { t
 	expect(await secure.waitClosed(8_000)).toEqual({ code: 1012, reason: "service restart" });
 	expect(await child.exit(15_000)).toEqual({ code: 0, signal: null });
 	child.out.assertPaired();
-	expect(child.out.of("ws.close")).toHaveLength(2);
+	expect(child.out.of("ws.close")).toHaveLength(3);
 });
