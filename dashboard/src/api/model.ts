@@ -94,6 +94,8 @@ export interface CloseCount {
 	readonly close_code: number;
 	readonly initiator: Initiator;
 	readonly termination: string;
+	readonly route?: string | undefined;
+	readonly endpoint?: string | undefined;
 	readonly count: number;
 }
 

@@ -1,6 +1,8 @@
 /** What the person on call should look at, worked out from what the gateway tells. */
-import type { Activity, CloseCount, Drain, Endpoint, Interval, Upstream } from "../api/model.ts";
+import type { Activity, CloseCount, Drain, Endpoint, Interval, Rejection, Upstream } from "../api/model.ts";
+import { rejectionTotals } from "../charts/bins.ts";
 import { formatCount, formatDuration, plural } from "./format.ts";
+import { causeOf } from "./refusals.ts";
 import { unavailableName } from "./words.ts";
 
 export type Level = "bad" | "warn" | "info";
@@ -16,6 +18,8 @@ export interface Facts {
 	readonly activity: Activity;
 	/** The past hour; the activity's own may be the last few only. */
 	readonly intervals: readonly Interval[];
+	/** The latest of each code and route. */
+	readonly rejections: readonly Rejection[];
 	readonly upstreams: readonly Upstream[];
 	readonly drains: readonly Drain[];
 	/** ms since the epoch by listener and server name. */
@@ -93,29 +97,79 @@ function endpointNote(endpoint: Endpoint): { level: Level; text: string } | unde
 	return undefined;
 }
 
-/** The last minute's rejections and lost connections. */
-function* recentNotes({ activity, intervals }: Facts): Generator<Attention> {
-	const recent = intervals.filter(({ start }) => start > activity.time - MINUTE);
-	const opened = sum(recent.map((each) => each.opened));
-	const rejected = sum(recent.flatMap((each) => each.rejected.map(({ count }) => count)));
-	if (rejected >= MANY && rejected / (opened + rejected) >= MANY_REJECTED) {
-		const share = Math.round((100 * rejected) / (opened + rejected));
+/** The last minute's refusals by route and cause, and the connections that backends lost. */
+function* recentNotes({ activity, intervals, rejections }: Facts): Generator<Attention> {
+	const since = activity.time - MINUTE;
+	const recent = intervals.filter(({ start }) => start > since);
+	yield* refusalNotes(recent, since, rejections);
+	for (const { route, endpoint, count } of lostByBackend(recent)) {
+		const where = [route && `route ${route}`, endpoint && `endpoint ${endpoint}`].filter(Boolean).join(", ");
 		yield {
 			level: "warn",
-			text: `${formatCount(rejected)} handshakes refused in the last minute, ${share} % of all.`,
-			href: "#/overview?at=rejections",
-		};
-	}
-	const closes = recent.flatMap((each) => each.closed);
-	const lost = (test: (close: CloseCount) => boolean) => sum(closes.filter(test).map(({ count }) => count));
-	const byBackend = lost(({ termination }) => termination === "backend_drop");
-	if (byBackend > 0) {
-		yield {
-			level: "warn",
-			text: `${plural(byBackend, "connection")} lost by a backend in the last minute, without a Close frame.`,
+			text: `${plural(count, "connection")} lost by a backend in the last minute, without a Close frame${where && `: ${where}`}.`,
 			href: "#/overview?at=closes",
 		};
 	}
+}
+
+interface Refusals {
+	readonly route: string | undefined;
+	readonly codes: string[];
+	count: number;
+}
+
+/** A failure behind the gateway is a problem from the first one on; what clients do wrong is worth a word when it is much. */
+function* refusalNotes(
+	recent: readonly Interval[],
+	since: number,
+	rejections: readonly Rejection[],
+): Generator<Attention> {
+	const opened = sum(recent.map((each) => each.opened));
+	const byCause = new Map<string, Refusals>();
+	for (const { code, route, count } of rejectionTotals(recent, since)) {
+		const key = `${causeOf(code).text} ${route ?? ""}`;
+		const known = byCause.get(key) ?? { route, codes: [], count: 0 };
+		known.codes.push(code);
+		known.count += count;
+		byCause.set(key, known);
+	}
+	const all = opened + sum([...byCause.values()].map(({ count }) => count));
+	for (const { route, codes, count } of byCause.values()) {
+		const { text, fault } = causeOf(codes[0] as string);
+		if (fault === "nobody") continue;
+		const share = count / all;
+		if (fault === "client" && (count < MANY || share < MANY_REJECTED)) continue;
+		const last = rejections.find((each) => each.code === codes[0] && each.route === route);
+		yield {
+			level: fault === "client" || count < MANY ? "warn" : "bad",
+			text: [
+				`${route === undefined ? "" : `Route ${route}: `}${plural(count, "handshake")} refused in the last minute`,
+				`${text} (${codes.join(", ")})`,
+				...(share >= MANY_REJECTED && opened > 0 ? [`${Math.round(100 * share)} % of all`] : []),
+				...(last ? [exampleOf(last, fault)] : []),
+			]
+				.join(", ")
+				.concat("."),
+			href: "#/overview?at=rejections",
+		};
+	}
+}
+
+/** Of what clients do, who and where; of what fails behind the gateway, how. */
+function exampleOf({ client_ip, host = "", path = "", endpoint, message }: Rejection, fault: string): string {
+	if (fault === "client") return `the last one from ${client_ip || "a unix socket"} to ${host}${path}`;
+	return `the last one${endpoint ? ` at ${endpoint}` : ""}: ${message ?? "see the log"}`;
+}
+
+/** By route and endpoint, the most first. */
+function lostByBackend(recent: readonly Interval[]): CloseCount[] {
+	const lost = new Map<string, CloseCount>();
+	for (const close of recent.flatMap(({ closed }) => closed)) {
+		if (close.termination !== "backend_drop") continue;
+		const key = `${close.route ?? ""} ${close.endpoint ?? ""}`;
+		lost.set(key, { ...close, count: close.count + (lost.get(key)?.count ?? 0) });
+	}
+	return [...lost.values()].sort((a, b) => b.count - a.count);
 }
 
 function* drainNotes(drains: readonly Drain[]): Generator<Attention> {

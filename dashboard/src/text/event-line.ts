@@ -55,7 +55,7 @@ const TONES: Readonly<Record<string, Tone>> = {
 };
 
 /** Ends that nobody has to look at. */
-const USUAL_ENDS = new Set(["normal", "drain", "shutdown", "lifetime", "client_drop", "idle_timeout"]);
+const USUAL_ENDS = new Set(["normal", "drain", "shutdown", "lifetime", "client_drop", "backend_end", "idle_timeout"]);
 
 function toneOf(name: string, fields: Fields): Tone {
 	if (name === "ws.close") return USUAL_ENDS.has(String(fields.termination)) ? "none" : "warn";

@@ -40,7 +40,9 @@ export const OPERATOR_CLOSE_CODES: readonly { readonly code: number; readonly hi
 const TERMINATIONS: Readonly<Record<string, string>> = {
 	normal: "Close frame from a peer",
 	client_drop: "client vanished",
+	backend_end: "backend closed the connection",
 	backend_drop: "backend vanished",
+	worker_lost: "worker process ended",
 	idle_timeout: "idle too long",
 	ping_timeout: "no answer to pings",
 	lifetime: "lifetime over",

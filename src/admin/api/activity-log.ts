@@ -21,6 +21,9 @@ export interface CloseCount {
 	readonly close_code: number;
 	readonly initiator: CloseReport["close_initiator"];
 	readonly termination: CloseReport["termination"];
+	/** Where to look; only of those that a backend lost, and absent when there are too many different ones. */
+	readonly route?: string | undefined;
+	readonly endpoint?: string | undefined;
 	count: number;
 }
 
@@ -85,12 +88,14 @@ export class ActivityLog implements EventSink {
 		this.#interval().opened++;
 	}
 
-	close(_facts: ConnectionFacts, { close_code, close_initiator: initiator, termination }: CloseReport): void {
+	close(facts: ConnectionFacts, { close_code, close_initiator: initiator, termination }: CloseReport): void {
 		const { closed } = this.#interval();
-		const key = `${close_code} ${initiator} ${termination}`;
+		const { route, endpoint }: Partial<ConnectionFacts> = termination === "backend_drop" ? facts : {};
+		const key = `${close_code} ${initiator} ${termination} ${route ?? ""} ${endpoint ?? ""}`;
 		const known = closed.get(key);
 		if (known) known.count++;
-		else if (closed.size < MAX_KINDS) closed.set(key, { close_code, initiator, termination, count: 1 });
+		else if (closed.size < MAX_KINDS)
+			closed.set(key, { close_code, initiator, termination, route, endpoint, count: 1 });
 		else add(closed, `0 ${initiator} ${termination}`, { close_code: 0, initiator, termination, count: 0 });
 	}
 

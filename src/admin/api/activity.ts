@@ -26,6 +26,8 @@ const intervalSchema = z
 				close_code: count.meta({ description: "As in the log; 0 = others, when there were too many different ones." }),
 				initiator: z.enum(["client", "backend", "gateway"]),
 				termination: z.string(),
+				route: text.meta({ description: "Only of connections that a backend lost." }),
+				endpoint: text.meta({ description: "Only of connections that a backend lost." }),
 				count,
 			}),
 		),

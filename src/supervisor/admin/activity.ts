@@ -42,7 +42,8 @@ function mergedIntervals(intervals: readonly Interval[]): Interval[] {
 			opened: together.reduce((sum, { opened }) => sum + opened, 0),
 			closed: added(
 				together.flatMap(({ closed }) => closed),
-				({ close_code, initiator, termination }) => `${close_code} ${initiator} ${termination}`,
+				({ close_code, initiator, termination, route = "", endpoint = "" }) =>
+					`${close_code} ${initiator} ${termination} ${route} ${endpoint}`,
 			),
 			rejected: added(
 				together.flatMap(({ rejected }) => rejected),

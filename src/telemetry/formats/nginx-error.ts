@@ -1,14 +1,10 @@
 /** Events that are no connection's end, as lines of nginx's error log: `2026/01/02 03:04:05 [warn] 7#0: endpoint.down …`. */
 import type { LogEvent, LogFields } from "./format.ts";
-import { word } from "./text.ts";
+import { fieldParts, word } from "./text.ts";
 
-/** The fields follow as name=value. */
+/** The fields follow as in the format `text`. */
 export function errorLine({ time, level, name }: LogEvent, fields: LogFields): string {
-	let line = `${dateTime(time)} [${level}] ${process.pid}#0: ${word(name)}`;
-	for (const [field, value] of Object.entries(fields)) {
-		if (value !== undefined && value !== "") line += ` ${word(field)}=${word(value)}`;
-	}
-	return line;
+	return [`${dateTime(time)} [${level}] ${process.pid}#0: ${word(name)}`, ...fieldParts(fields)].join(" ");
 }
 
 /** Local time. */

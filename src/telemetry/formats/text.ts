@@ -73,13 +73,40 @@ export function textFormatter({ colour }: TextFormatOptions): LogFormatter {
 			// Without a proxy in front, both addresses are the same.
 			if (fields.peer_ip === fields.client_ip) used.add("peer_ip");
 		}
-		for (const name in fields) {
-			const value = fields[name];
-			if (value === undefined || value === "" || used.has(name)) continue;
-			parts.push(`${word(name)}=${name === "attempts" ? attempts(value) : word(value)}`);
-		}
+		parts.push(...fieldParts(fields, used));
 		return parts.filter((part) => part !== undefined).join(" ");
 	};
+}
+
+/**
+ * The fields as `name=value`, those of an object as `name.key=value`. Lists of sentences, such as the problems of a
+ * configuration, come last and without quotes: `problems: routes.yaml:3:1: … | routes.yaml:9:4: …`.
+ */
+export function fieldParts(fields: LogFields, used?: ReadonlySet<string>): string[] {
+	const words: string[] = [];
+	const sentences: string[] = [];
+	const add = (name: string, value: unknown): void => {
+		if (value === undefined || value === "" || used?.has(name)) return;
+		if (name === "attempts") words.push(`attempts=${attempts(value)}`);
+		else if (isList(value) && value.some((each) => /\s/.test(each))) {
+			sentences.push(`${word(name)}: ${value.map(escapeControls).join(" | ")}`);
+		} else if (isList(value)) words.push(`${word(name)}=${value.map(word).join(",")}`);
+		else if (isObject(value)) for (const key in value) add(`${name}.${key}`, value[key]);
+		// The first of the problems again.
+		else if (name !== "message" || !isList(fields.problems) || fields.problems[0] !== value) {
+			words.push(`${word(name)}=${word(value)}`);
+		}
+	};
+	for (const name in fields) add(name, fields[name]);
+	return [...words, ...sentences];
+}
+
+function isList(value: unknown): value is string[] {
+	return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === "string");
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+	return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 /** `route -> endpoint`, as far as the connection got. */

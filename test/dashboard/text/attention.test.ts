@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Activity, Endpoint, Upstream } from "../../../dashboard/src/api/model.ts";
 import { attention, type Facts } from "../../../dashboard/src/text/attention.ts";
+import { causeOf } from "../../../dashboard/src/text/refusals.ts";
+import { ERRORS } from "../../../src/errors.ts";
 
 const NOW = 1_700_000_000_000;
 
@@ -41,7 +43,14 @@ const upstream = (...endpoints: Endpoint[]): Upstream => ({
 	endpoints,
 });
 
-const fine: Facts = { activity, intervals: [], upstreams: [upstream(endpoint)], drains: [], certificates: [] };
+const fine: Facts = {
+	activity,
+	intervals: [],
+	rejections: [],
+	upstreams: [upstream(endpoint)],
+	drains: [],
+	certificates: [],
+};
 
 const texts = (facts: Partial<Facts>): string[] =>
 	attention({ ...fine, ...facts }).map(({ level, text }) => `${level}: ${text}`);
@@ -89,15 +98,54 @@ describe("what needs attention", () => {
 			rejected: [{ code: "NO_ROUTE", count }],
 		});
 		expect(texts({ intervals: [interval(NOW - 30_000, 90, 30)] })).toEqual([
-			"warn: 30 handshakes refused in the last minute, 25 % of all.",
+			"warn: 30 handshakes refused in the last minute, to a wrong URL (NO_ROUTE), 25 % of all.",
 		]);
 		expect(texts({ intervals: [interval(NOW - 30_000, 1_000, 30)] })).toEqual([]);
 		expect(texts({ intervals: [interval(NOW - 30_000, 0, 3)] })).toEqual([]);
 		expect(texts({ intervals: [interval(NOW - 90_000, 0, 300)] })).toEqual([]);
 	});
 
+	it("tells an outage, missing tokens and wrong URLs apart, by route, with the last one of each", () => {
+		const rejected = [
+			{ code: "JWT_MISSING", route: "chat", count: 40 },
+			{ code: "NO_ROUTE", count: 30 },
+			{ code: "CONNECT_FAILED", route: "game", count: 12 },
+			{ code: "HANDSHAKE_TIMEOUT", route: "game", count: 3 },
+			{ code: "CONNECT_FAILED", route: "quiet", count: 1 },
+			{ code: "SHUTTING_DOWN", route: "chat", count: 50 },
+			{ code: "BASIC_INVALID", route: "other", count: 2 },
+			{ code: "FROM_A_NEWER_GATEWAY", count: 1 },
+		];
+		const last = (code: string, route: string | undefined, more: object) => {
+			return { time: NOW, code, route, status: 1, client_ip: "192.0.2.1", host: "example.com", path: "/wss", ...more };
+		};
+		const rejections = [
+			last("NO_ROUTE", undefined, {}),
+			last("CONNECT_FAILED", "game", { endpoint: "10.0.0.1:80", message: "connection refused" }),
+			last("CONNECT_FAILED", "quiet", {}),
+		];
+		expect(texts({ intervals: [{ start: NOW - 5_000, opened: 60, closed: [], rejected }], rejections })).toEqual([
+			"bad: Route game: 15 handshakes refused in the last minute, no backend took them (CONNECT_FAILED, HANDSHAKE_TIMEOUT), the last one at 10.0.0.1:80: connection refused.",
+			"warn: Route chat: 40 handshakes refused in the last minute, without a valid token, key or password (JWT_MISSING), 20 % of all.",
+			"warn: 30 handshakes refused in the last minute, to a wrong URL (NO_ROUTE), 15 % of all, the last one from 192.0.2.1 to example.com/wss.",
+			"warn: Route quiet: 1 handshake refused in the last minute, no backend took them (CONNECT_FAILED), the last one: see the log.",
+			"warn: 1 handshake refused in the last minute, for another reason (FROM_A_NEWER_GATEWAY).",
+		]);
+	});
+
+	it("takes no failure of a backend or of the gateway for a mistake of clients", () => {
+		for (const [code, { side }] of Object.entries(ERRORS)) {
+			if (side !== "client") expect(causeOf(code).fault, code).not.toBe("client");
+		}
+	});
+
 	it("is connections that a backend lost, running drains, and certificates about to expire", () => {
-		const closed = [{ close_code: 1006, initiator: "backend" as const, termination: "backend_drop", count: 2 }];
+		const drop = { close_code: 1006, initiator: "backend" as const, termination: "backend_drop" };
+		const closed = [
+			{ ...drop, route: "chat", endpoint: "10.0.0.1:80", count: 2 },
+			{ ...drop, count: 1 },
+			{ ...drop, termination: "backend_end", count: 9 },
+		];
 		const drain = {
 			id: 1,
 			target: "route chat",
@@ -117,7 +165,8 @@ describe("what needs attention", () => {
 		const intervals = [{ start: NOW - 5_000, opened: 0, closed, rejected: [] }];
 		expect(texts({ intervals, drains: [drain, { ...drain, state: "done" }], certificates })).toEqual([
 			"bad: The certificate for b.example has expired.",
-			"warn: 2 connections lost by a backend in the last minute, without a Close frame.",
+			"warn: 2 connections lost by a backend in the last minute, without a Close frame: route chat, endpoint 10.0.0.1:80.",
+			"warn: 1 connection lost by a backend in the last minute, without a Close frame.",
 			"warn: The certificate for a.example expires in 3d.",
 			"info: Drain of route chat: 60 of 100 connections closed.",
 		]);

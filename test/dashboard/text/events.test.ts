@@ -54,7 +54,13 @@ describe("an event in one line", () => {
 			connectionId: "c1",
 			text: "10.0.0.1: 1006 no Close frame by the backend, backend vanished; 1m 1s, 1 message in, 20 out, 1.0 KiB",
 		});
-		expect(line("ws.close", { ...close, termination: "normal" }).tone).toBe("none");
+		for (const termination of ["normal", "backend_end"]) {
+			expect(line("ws.close", { ...close, termination }).tone).toBe("none");
+		}
+		expect(line("ws.close", { ...close, termination: "worker_lost" })).toMatchObject({
+			tone: "warn",
+			text: expect.stringContaining("worker process ended"),
+		});
 	});
 
 	it("tells of a rejection the status, the code and the reason", () => {

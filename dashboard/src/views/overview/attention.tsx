@@ -1,6 +1,6 @@
 /** The list at the top: what is wrong now, the worst first. */
 import { StatusIcon } from "../../parts/status.tsx";
-import { attention, type Facts, type Level } from "../../text/attention.ts";
+import { type Attention, attention, type Facts, type Level } from "../../text/attention.ts";
 import type { Tone } from "../../text/tone.ts";
 
 const TONES: Readonly<Record<Level, Tone>> = { bad: "bad", warn: "warn", info: "busy" };
@@ -17,25 +17,31 @@ export function AttentionList({ facts }: { facts: Facts }) {
 			</p>
 		);
 	}
-	const more = notes.length - MAX_SHOWN;
 	return (
 		<section class="attention" aria-label="Needs attention">
-			<ul class="attention-list">
-				{notes.slice(0, MAX_SHOWN).map(({ level, text, href }) => (
-					<li key={`${href} ${text}`} class={`note-${level}`}>
-						<StatusIcon tone={TONES[level]} />
-						<span>
-							<span class="visually-hidden">{NAMES[level]}: </span>
-							<a href={href}>{text}</a>
-						</span>
-					</li>
-				))}
-				{more > 0 && (
-					<li>
-						<a href="#/routes">{more} more…</a>
-					</li>
-				)}
-			</ul>
+			<Notes notes={notes.slice(0, MAX_SHOWN)} />
+			{notes.length > MAX_SHOWN && (
+				<details>
+					<summary>{notes.length - MAX_SHOWN} more</summary>
+					<Notes notes={notes.slice(MAX_SHOWN)} />
+				</details>
+			)}
 		</section>
+	);
+}
+
+function Notes({ notes }: { notes: readonly Attention[] }) {
+	return (
+		<ul class="attention-list">
+			{notes.map(({ level, text, href }) => (
+				<li key={`${href} ${text}`} class={`note-${level}`}>
+					<StatusIcon tone={TONES[level]} />
+					<span>
+						<span class="visually-hidden">{NAMES[level]}: </span>
+						<a href={href}>{text}</a>
+					</span>
+				</li>
+			))}
+		</ul>
 	);
 }

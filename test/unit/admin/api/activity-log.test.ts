@@ -53,6 +53,20 @@ describe("the activity log", () => {
 		expect(activity.intervals(start + 1)).toEqual([second]);
 	});
 
+	it("tells of connections that a backend lost by which route and endpoint", () => {
+		const { log: activity } = log();
+		const lost: CloseReport = { ...closing(1006, "backend"), termination: "backend_drop" };
+		const kept = { ...closing(1000), termination: "normal" as const };
+		for (const endpoint of ["a:1", "a:1", "b:1"]) activity.close({ ...facts("chat"), endpoint }, lost);
+		for (const endpoint of ["a:1", "b:1"]) activity.close({ ...facts("chat"), endpoint }, kept);
+		const drop = { close_code: 1006, initiator: "backend", termination: "backend_drop", route: "chat" };
+		expect([...(activity.intervals(0)[0]?.closed.values() ?? [])]).toEqual([
+			{ ...drop, endpoint: "a:1", count: 2 },
+			{ ...drop, endpoint: "b:1", count: 1 },
+			{ close_code: 1000, initiator: "client", termination: "normal", count: 2 },
+		]);
+	});
+
 	it("forgets what is older than an hour", () => {
 		const { clock, log: activity, start } = log();
 		for (let i = 0; i < 1_000; i++) {

@@ -58,8 +58,21 @@ describe("log lines as text", () => {
 
 	it("writes other events as key=value, with quotes where a value is not one word", () => {
 		const { sink, last } = recorded();
-		sink.notice("error", "config.rejected", { file: "a b.yaml", count: 2, problems: ["x"], missing: undefined });
-		expect(last()).toBe(String.raw`03:04:05.006 ERROR config.rejected file="a b.yaml" count=2 problems="[\"x\"]"`);
+		sink.notice("error", "config.rejected", { file: "a b.yaml", count: 2, names: ["x", "y"], missing: undefined });
+		expect(last()).toBe(`03:04:05.006 ERROR config.rejected file="a b.yaml" count=2 names=x,y`);
+		sink.notice("info", "config.reload", { changed: { routes: ["chat", "my route"], upstreams: ["a"] }, drained: 0 });
+		expect(last()).toBe(
+			`03:04:05.006 INFO config.reload changed.upstreams=a drained=0 changed.routes: chat | my route`,
+		);
+	});
+
+	it("writes what is wrong with a configuration for reading: each problem once, no quotes around it", () => {
+		const { sink, last } = recorded();
+		const problems = ['routes.yaml:3:7: routes[0].mach: unknown key, did you mean "match"?', "routes.yaml:9:1: a\nb"];
+		sink.notice("error", "config.rejected", { trigger: "file", message: problems[0], problems });
+		expect(last()).toBe(
+			String.raw`03:04:05.006 ERROR config.rejected trigger=file problems: routes.yaml:3:7: routes[0].mach: unknown key, did you mean "match"? | routes.yaml:9:1: a\u000ab`,
+		);
 	});
 
 	it.each([
