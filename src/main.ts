@@ -2,10 +2,16 @@
 /** The command line's entry: finds the command, runs it, and ends with its exit code. */
 import { runCommand } from "./cli/index.ts";
 
-// `clawgate connections | head`: the reader has enough.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-	if (error.code !== "EPIPE") throw error;
+	// `clawgate connections | head`: the reader has enough.
+	if (error.code === "EPIPE") return;
+	process.stderr.write(
+		`clawgate: cannot write its output: ${error.code === "ENOSPC" ? "the disk is full" : error.message}\n`,
+	);
+	process.exit(1);
 });
+// Without it, a stderr that cannot be written would end the gateway; there is nowhere left to say so.
+process.stderr.on("error", () => {});
 
 process.exitCode = await runCommand(process.argv.slice(2), {
 	stdout: (text) => process.stdout.write(text),

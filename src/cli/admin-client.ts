@@ -11,7 +11,7 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 export interface AdminTarget {
 	/** For messages: `http://127.0.0.1:9090`, `unix:/run/admin.sock`. */
 	readonly name: string;
-	/** For messages, who says so: `that of --admin`, `that in routes.yaml`. */
+	/** A sentence for messages: who says so. */
 	readonly origin: string;
 	readonly secure: boolean;
 	readonly host: string;
@@ -69,7 +69,9 @@ export class AdminClient {
 		try {
 			answer = JSON.parse(text);
 		} catch {
-			throw new AdminError(`${this.target.name} does not answer like a Clawgate admin port (status ${status})`);
+			throw new AdminError(
+				`${this.target.name} does not answer like a Clawgate admin port (status ${status}); is it that of admin.address?`,
+			);
 		}
 		if (status < 400) return answer;
 		throw this.#refused(status, answer);
@@ -118,7 +120,7 @@ export class AdminClient {
 		const why = WORDS[error.code ?? ""] ?? error.message;
 		return new AdminError(
 			`cannot reach the gateway's admin port at ${this.target.name}: ${why}\n` +
-				`The address is ${this.target.origin}. Is the gateway running? --admin URL names another address, -c FILE takes it from a configuration.`,
+				`${this.target.origin} Is the gateway running? --admin URL names another address, -c FILE takes it from a configuration.`,
 		);
 	}
 }

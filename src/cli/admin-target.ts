@@ -10,6 +10,7 @@ import type { CommandIo } from "./command.ts";
 import { counted } from "./table.ts";
 
 const DEFAULT_CONFIG = "routes.yaml";
+const FROM_OPTION = "The address is from --admin.";
 const DEFAULT_ADDRESS: ListenAddress = { host: "127.0.0.1", port: 9090 };
 
 /** What the operator said about it. */
@@ -28,14 +29,18 @@ export function adminTarget({ admin, token, config }: TargetOptions, io: Command
 	if (admin !== undefined) return fromUrl(admin, known || undefined);
 	const file = config ?? (existsSync(resolve(io.cwd, DEFAULT_CONFIG)) ? DEFAULT_CONFIG : undefined);
 	if (file === undefined) {
-		return fromAddress(DEFAULT_ADDRESS, known || undefined, `the usual one: there is no ${DEFAULT_CONFIG} here`);
+		return fromAddress(
+			DEFAULT_ADDRESS,
+			known || undefined,
+			`That is the usual address; there is no ${DEFAULT_CONFIG} here.`,
+		);
 	}
 	const section = sectionOf(file, io);
-	return fromAddress(section.address, known || section.token || undefined, `that in ${file}`);
+	return fromAddress(section.address, known || section.token || undefined, `The address is from ${file}.`);
 }
 
 function fromUrl(text: string, token: string | undefined): AdminTarget {
-	if (text.startsWith("unix:/")) return fromAddress({ path: text.slice("unix:".length) }, token, "that of --admin");
+	if (text.startsWith("unix:/")) return fromAddress({ path: text.slice("unix:".length) }, token, FROM_OPTION);
 	const match = /^(?:(https?):\/\/)?([^/?#@\s]*[^/?#@\s:])(\/[^?#]*)?$/i.exec(text);
 	const server = match ? `${match[1] ?? "http"}://${match[2]}` : "";
 	if (!match || !URL.canParse(server)) {
@@ -45,7 +50,7 @@ function fromUrl(text: string, token: string | undefined): AdminTarget {
 	const secure = url.protocol === "https:";
 	return {
 		name: `${url.protocol}//${url.host}${match[3] ?? ""}`,
-		origin: "that of --admin",
+		origin: FROM_OPTION,
 		secure,
 		host: url.hostname.replace(/^\[|\]$/g, ""),
 		port: url.port === "" ? (secure ? 443 : 80) : Number(url.port),

@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { temporaryFiles } from "../harness/certs.ts";
+import { startNode } from "../harness/child.ts";
 import { startTestGateway } from "../harness/gateway.ts";
 import { until } from "../harness/poll.ts";
 import { closedPort } from "../harness/ports.ts";
@@ -277,6 +278,13 @@ describe("clawgate close", () => {
 	});
 });
 
+test("a full disk is said in a line, without a stack trace", async () => {
+	const shell = { executable: "/bin/sh", env: { NODE: process.execPath } };
+	const child = startNode(["-c", '"$NODE" dist/main.js schema > /dev/full'], shell);
+	expect(await child.exit()).toEqual({ code: 1, signal: null });
+	expect(child.stderr()).toBe("clawgate: cannot write its output: the disk is full\n");
+});
+
 describe("the admin port", () => {
 	test("is found in the configuration, with its token; the environment and --token win", async () => {
 		const backend = await startWsBackend();
@@ -309,7 +317,7 @@ describe("the admin port", () => {
 			expect([code, out]).toEqual([1, ""]);
 			expect(err).toBe(
 				`clawgate ${command}: cannot reach the gateway's admin port at http://127.0.0.1:${port}: nobody listens there\n` +
-					"The address is that of --admin. Is the gateway running? --admin URL names another address, -c FILE takes it from a configuration.\n",
+					"The address is from --admin. Is the gateway running? --admin URL names another address, -c FILE takes it from a configuration.\n",
 			);
 		}
 		const { code, err } = await runCli(["drain", "--status", "--admin", "unix:/nonexistent/admin.sock"]);
@@ -324,7 +332,7 @@ describe("the admin port", () => {
 		const { code, err } = await runCli(["connections", "--admin", `http://127.0.0.1:${port}/`]);
 		expect([code, err]).toEqual([
 			1,
-			`clawgate connections: http://127.0.0.1:${port}/ does not answer like a Clawgate admin port (status 200)\n`,
+			`clawgate connections: http://127.0.0.1:${port}/ does not answer like a Clawgate admin port (status 200); is it that of admin.address?\n`,
 		]);
 	});
 

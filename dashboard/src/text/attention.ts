@@ -142,14 +142,14 @@ function* refusalNotes(
 		const last = rejections.find((each) => each.code === codes[0] && each.route === route);
 		yield {
 			level: fault === "client" || count < MANY ? "warn" : "bad",
-			text: [
-				`${route === undefined ? "" : `Route ${route}: `}${plural(count, "handshake")} refused in the last minute`,
-				`${text} (${codes.join(", ")})`,
-				...(share >= MANY_REJECTED && opened > 0 ? [`${Math.round(100 * share)} % of all`] : []),
-				...(last ? [exampleOf(last, fault)] : []),
-			]
-				.join(", ")
-				.concat("."),
+			text: sentence(
+				[
+					`${route === undefined ? "" : `Route ${route}: `}${plural(count, "handshake")} refused in the last minute`,
+					`${text} (${codes.join(", ")})`,
+					...(share >= MANY_REJECTED && opened > 0 ? [`${Math.round(100 * share)} % of all`] : []),
+					...(last ? [exampleOf(last, fault)] : []),
+				].join(", "),
+			),
 			href: "#/overview?at=rejections",
 		};
 	}
