@@ -56,6 +56,8 @@ export class Reloader {
 	files: readonly string[];
 	/** Of the files of the running configuration: a new certificate behind the same name is a change too. */
 	#fingerprint: string;
+	/** What was read last was rejected. */
+	#isRejected = false;
 	/** One at a time, in order. */
 	#last: Promise<unknown> = Promise.resolve();
 
@@ -81,7 +83,9 @@ export class Reloader {
 		if (!config) return this.#rejected(trigger, problems);
 		const digest = fingerprint(files);
 		if (digest === this.#fingerprint && isDeepStrictEqual(config, gateway.snapshot.config)) {
-			gateway.events.notice("debug", "config.unchanged", { trigger });
+			// After a rejection it is news that the file says again what is in force.
+			gateway.events.notice(this.#isRejected ? "info" : "debug", "config.unchanged", { trigger });
+			this.#isRejected = false;
 			return { result: "unchanged", problems };
 		}
 		const warnings = [...problems, ...warningsOf(config)];
@@ -91,6 +95,7 @@ export class Reloader {
 			return this.#rejected(trigger, [...problems, (error as Error).message]);
 		}
 		this.#fingerprint = digest;
+		this.#isRejected = false;
 		return { result: "success", problems: warnings };
 	}
 
@@ -116,6 +121,7 @@ export class Reloader {
 
 	#rejected(trigger: ReloadTrigger, problems: readonly string[]): ReloadResult {
 		const { events } = this.#parts.gateway;
+		this.#isRejected = true;
 		events.notice("error", "config.rejected", { trigger, message: problems[0], problems });
 		return { result: "rejected", problems };
 	}

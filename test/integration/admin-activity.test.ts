@@ -73,6 +73,10 @@ describe("GET activity", () => {
 		});
 		expect(rejected).toMatchObject({ result: "rejected", trigger: "file" });
 		expect(rejected.problems[0]).toMatch(/routes\.yaml:\d+:\d+: routes\[0\]\.upstream: .*chta/);
+		// Somebody takes the mistake back: nothing to apply, but the file on disk is good again, and both places say so.
+		gateway.write(yaml);
+		await gateway.lines.waitFor(({ event, level }) => event === "config.unchanged" && level === "info");
+		expect((await api(gateway.handle, "activity")).json.last_reload).toMatchObject({ result: "success", problems: [] });
 		await gateway.change(yaml.replace("spread: 0s", "spread: 1s"));
 		expect((await api(gateway.handle, "activity")).json.last_reload).toMatchObject({
 			result: "success",

@@ -111,12 +111,14 @@ export class ActivityLog implements EventSink {
 	}
 
 	notice(_level: LogLevel, event: string, fields: Record<string, unknown>): void {
-		if (event !== "config.reload" && event !== "config.rejected") return;
-		const taken = event === "config.reload";
-		const problems = (taken ? fields.warnings : fields.problems) ?? [];
+		const rejected = event === "config.rejected";
+		// Somebody took a mistake back: what is on disk is what runs.
+		const takenBack = event === "config.unchanged" && this.#lastReload?.result === "rejected";
+		if (!rejected && !takenBack && event !== "config.reload") return;
+		const problems = (rejected ? fields.problems : fields.warnings) ?? [];
 		this.#lastReload = {
 			time: this.#now(),
-			result: taken ? "success" : "rejected",
+			result: rejected ? "rejected" : "success",
 			trigger: String(fields.trigger),
 			problems: Array.isArray(problems) ? problems.map(String) : [],
 		};

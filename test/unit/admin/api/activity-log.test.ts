@@ -124,6 +124,10 @@ describe("the activity log", () => {
 			trigger: "file",
 			problems: ["routes.yaml:3:5: routes: wrong"],
 		});
+		activity.notice("info", "config.unchanged", { trigger: "signal" });
+		expect(activity.lastReload).toEqual({ time: start, result: "success", trigger: "signal", problems: [] });
+		activity.notice("debug", "config.unchanged", { trigger: "file" });
+		expect(activity.lastReload?.trigger).toBe("signal");
 		activity.notice("info", "config.reload", { trigger: "api", warnings: undefined });
 		expect(activity.lastReload).toEqual({ time: start, result: "success", trigger: "api", problems: [] });
 	});
