@@ -1,7 +1,7 @@
 /** Watches a drain to its end. */
 import { setTimeout as wait } from "node:timers/promises";
 import type { DrainProgress } from "../gateway/drains.ts";
-import type { AdminClient } from "./admin-client.ts";
+import { type AdminClient, AdminError } from "./admin-client.ts";
 import type { CommandIo } from "./command.ts";
 import { age } from "./table.ts";
 
@@ -25,12 +25,29 @@ export async function followDrain(client: AdminClient, started: DrainProgress, i
 		tenth = now;
 		if (current.state === "done") break;
 		await wait(LOOK_EVERY_MS);
-		const { drains } = await client.get<{ drains: DrainProgress[] }>("drain");
+		const drains = await drainsOf(client, current, onTerminal ? "\n" : "", io);
 		// Ended ones are listed for a while only.
 		current = drains.find(({ id }) => id === started.id) ?? { ...current, state: "done", remaining: 0 };
 	}
 	if (onTerminal) io.stderr("\n");
 	return current;
+}
+
+/** @throws AdminError with what was seen last, when the gateway does not answer any more */
+async function drainsOf(
+	client: AdminClient,
+	{ total, remaining }: DrainProgress,
+	lineEnd: string,
+	io: CommandIo,
+): Promise<readonly DrainProgress[]> {
+	try {
+		return (await client.get<{ drains: DrainProgress[] }>("drain")).drains;
+	} catch (error) {
+		if (!(error instanceof AdminError)) throw error;
+		io.stderr(lineEnd);
+		const seen = `${total - remaining} of ${total} connections were closed when it answered last`;
+		throw new AdminError(`the drain cannot be followed to its end: ${seen}\n${error.message}`);
+	}
 }
 
 function bar(drain: DrainProgress): string {

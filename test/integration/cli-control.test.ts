@@ -195,6 +195,19 @@ describe("clawgate drain", () => {
 		expect(JSON.parse((await cli(["drain", "--status", "--json"])).out).drains).toHaveLength(1);
 	});
 
+	test("says how far it was when the gateway is gone before the end", async () => {
+		const { open, cli, gateway } = await chat();
+		await open();
+		const following = cli(["drain", "--all", "--spread", "1h", "--timeout", "2h", "--wait"]);
+		await gateway.waitForLog("drain.start");
+		await gateway.stop({ immediately: true });
+		const { code, err } = await following;
+		expect(code).toBe(1);
+		expect(err).toMatch(
+			/clawgate drain: the drain cannot be followed to its end: \d of 1 connections were closed when it answered last\ncannot reach/,
+		);
+	});
+
 	test("does nothing when it is not said what is meant, or what is meant is not there", async () => {
 		const { one, open, cli, gateway } = await chat();
 		const client = await open();

@@ -20,11 +20,18 @@ export function EndpointStatus({ endpoint }: { endpoint: Endpoint }) {
 	);
 }
 
-export function HealthStatus({ endpoint: { health, health_reason } }: { endpoint: Endpoint }) {
+interface HealthStatusProps {
+	readonly endpoint: Endpoint;
+	readonly checked: boolean;
+}
+
+/** @param checked whether the upstream has a health check */
+export function HealthStatus({ endpoint: { health, health_reason }, checked }: HealthStatusProps) {
+	const unknown = checked ? "not known yet" : "not checked";
 	const tone: Tone = health === "healthy" ? "good" : health === "unhealthy" ? "bad" : "none";
 	return (
 		<>
-			<Status tone={tone}>{health}</Status>
+			<Status tone={tone}>{health === "unknown" ? unknown : health}</Status>
 			{health_reason !== undefined && <span class="secondary below">{health_reason}</span>}
 		</>
 	);

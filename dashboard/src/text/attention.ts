@@ -102,7 +102,13 @@ function* recentNotes({ activity, intervals, rejections }: Facts): Generator<Att
 	const since = activity.time - MINUTE;
 	const recent = intervals.filter(({ start }) => start > since);
 	yield* refusalNotes(recent, since, rejections);
-	for (const { route, endpoint, count } of lostByBackend(recent)) {
+	const lost = recent.flatMap(({ closed }) => closed);
+	const withWorkers = sum(lost.filter(({ termination }) => termination === "worker_lost").map(({ count }) => count));
+	if (withWorkers > 0) {
+		const text = `${plural(withWorkers, "connection")} lost with a worker process of the gateway in the last minute; worker.exit in the log says why.`;
+		yield { level: "bad", text, href: "#/overview?at=closes" };
+	}
+	for (const { route, endpoint, count } of lostByBackend(lost)) {
 		const where = [route && `route ${route}`, endpoint && `endpoint ${endpoint}`].filter(Boolean).join(", ");
 		yield {
 			level: "warn",
@@ -162,9 +168,9 @@ function exampleOf({ client_ip, host = "", path = "", endpoint, message }: Rejec
 }
 
 /** By route and endpoint, the most first. */
-function lostByBackend(recent: readonly Interval[]): CloseCount[] {
+function lostByBackend(closes: readonly CloseCount[]): CloseCount[] {
 	const lost = new Map<string, CloseCount>();
-	for (const close of recent.flatMap(({ closed }) => closed)) {
+	for (const close of closes) {
 		if (close.termination !== "backend_drop") continue;
 		const key = `${close.route ?? ""} ${close.endpoint ?? ""}`;
 		lost.set(key, { ...close, count: close.count + (lost.get(key)?.count ?? 0) });

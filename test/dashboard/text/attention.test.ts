@@ -145,6 +145,7 @@ describe("what needs attention", () => {
 			{ ...drop, route: "chat", endpoint: "10.0.0.1:80", count: 2 },
 			{ ...drop, count: 1 },
 			{ ...drop, termination: "backend_end", count: 9 },
+			{ ...drop, initiator: "gateway" as const, termination: "worker_lost", count: 3 },
 		];
 		const drain = {
 			id: 1,
@@ -164,6 +165,7 @@ describe("what needs attention", () => {
 		];
 		const intervals = [{ start: NOW - 5_000, opened: 0, closed, rejected: [] }];
 		expect(texts({ intervals, drains: [drain, { ...drain, state: "done" }], certificates })).toEqual([
+			"bad: 3 connections lost with a worker process of the gateway in the last minute; worker.exit in the log says why.",
 			"bad: The certificate for b.example has expired.",
 			"warn: 2 connections lost by a backend in the last minute, without a Close frame: route chat, endpoint 10.0.0.1:80.",
 			"warn: 1 connection lost by a backend in the last minute, without a Close frame.",

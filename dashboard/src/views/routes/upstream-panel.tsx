@@ -78,7 +78,7 @@ export function UpstreamPanel({ id, upstream, routes, marked, onChange, onDrain 
 										<EndpointStatus endpoint={endpoint} />
 									</td>
 									<td>
-										<HealthStatus endpoint={endpoint} />
+										<HealthStatus endpoint={endpoint} checked={health_check !== null} />
 									</td>
 									<td>
 										<ProtectionStatus endpoint={endpoint} />
