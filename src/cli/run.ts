@@ -4,12 +4,13 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type ConfigSource, type RunningGateway, startGateway } from "../app.ts";
 import { readConfig } from "../config/load.ts";
-import { formatProblem } from "../config/problem.ts";
+import { formatProblem, hasErrors } from "../config/problem.ts";
 import { workerCount } from "../config/workers.ts";
 import { startSupervisor } from "../supervisor/supervisor.ts";
 import { argumentMessage } from "./argument-error.ts";
 import { type Command, type CommandIo, EXIT_USAGE } from "./command.ts";
 import { announceDemo, startDemoBackends } from "./demo.ts";
+import { counted } from "./table.ts";
 
 const DEFAULT_CONFIG = "routes.yaml";
 const EXIT_BAD_CONFIG = 1;
@@ -35,7 +36,11 @@ export const run: Command = async (argv, io) => {
 	const source = configSource(file, io);
 	const { config, problems } = source.load();
 	for (const problem of problems) io.stderr(`${formatProblem(problem)}\n`);
-	if (!config) return EXIT_BAD_CONFIG;
+	if (!config) {
+		const errors = problems.filter((problem) => hasErrors([problem])).length;
+		io.stderr(`clawgate run: not started, ${file} has ${counted(errors, "error")}\n`);
+		return EXIT_BAD_CONFIG;
+	}
 
 	const stopBackends = values.demo ? await startDemoBackends(io) : undefined;
 	if (values.demo && !stopBackends) return EXIT_BAD_CONFIG;

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { commands } from "../../../src/cli/index.ts";
+import { temporaryFiles } from "../../harness/certs.ts";
 import { runCli } from "../../integration/cli.fixtures.ts";
 
 const NAMES = Object.keys(commands);
@@ -40,6 +41,13 @@ describe("clawgate", () => {
 			2,
 			'clawgate: there is no command "conections", did you mean "connections"?\nclawgate help lists them\n',
 		]);
+	});
+
+	it("run says at the end that it did not start, and why", async () => {
+		const { dir } = await temporaryFiles({ "bad.yaml": "routes: 5\nlisteners: []" });
+		const { code, err } = await runCli(["run", "-c", "bad.yaml"], { cwd: dir });
+		expect(code).toBe(1);
+		expect(err).toMatch(/^bad\.yaml:1:\d+: [\s\S]*\nclawgate run: not started, bad\.yaml has \d errors\n$/);
 	});
 
 	it("help COMMAND tells about one", async () => {
