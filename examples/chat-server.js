@@ -43,6 +43,8 @@ export async function startChatServer({ port = 0, name = "one", host = "127.0.0.
 	});
 
 	const chat = new WebSocketServer({ server, path: "/ws", maxPayload: MAX_MESSAGE_SIZE });
+	// It repeats the server's errors, which are dealt with below.
+	chat.on("error", () => {});
 	chat.on("connection", (socket) => {
 		socket.on("error", (error) => console.error(`${name}: ${error.message}`));
 		send(socket, { type: "welcome", server: name, people: chat.clients.size });
@@ -166,11 +168,11 @@ function escapeHtml(text) {
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
 	const name = process.env.NAME ?? "one";
-	const server = await startChatServer({
-		port: Number(process.env.PORT ?? 7001),
-		name,
-		host: process.env.HOST,
-		neighbours: process.env.NEIGHBOURS?.split(",").filter((url) => url !== ""),
+	const port = Number(process.env.PORT ?? 7001);
+	const neighbours = process.env.NEIGHBOURS?.split(",").filter((url) => url !== "");
+	const server = await startChatServer({ port, name, host: process.env.HOST, neighbours }).catch((error) => {
+		console.error(`chat server "${name}" cannot listen on port ${port}: ${error.code ?? error.message}; set PORT`);
+		process.exit(1);
 	});
 	console.log(`chat server "${name}" is on http://127.0.0.1:${server.port}/`);
 	for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => server.close().then(() => process.exit(0)));

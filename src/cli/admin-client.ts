@@ -38,6 +38,8 @@ type Json = Readonly<Record<string, unknown>>;
 
 export class AdminClient {
 	readonly target: AdminTarget;
+	/** Numbers of worker processes whose part was missing from an answer. */
+	readonly missingWorkers = new Set<number>();
 
 	constructor(target: AdminTarget) {
 		this.target = target;
@@ -73,6 +75,8 @@ export class AdminClient {
 				`${this.target.name} does not answer like a Clawgate admin port (status ${status}); is it that of admin.address?`,
 			);
 		}
+		const { missing_workers = [] } = answer as { missing_workers?: readonly number[] };
+		for (const worker of missing_workers) this.missingWorkers.add(worker);
 		if (status < 400) return answer;
 		throw this.#refused(status, answer);
 	}

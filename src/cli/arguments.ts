@@ -61,7 +61,12 @@ export async function runAdminCommand(command: AdminCommand, argv: readonly stri
 			return 0;
 		}
 		const client = new AdminClient(adminTarget(values as Readonly<Record<string, string | undefined>>, io));
-		return await command.run({ values, positionals, client }, io);
+		const code = await command.run({ values, positionals, client }, io);
+		const silent = [...client.missingWorkers].join(", ");
+		if (silent !== "") {
+			io.stderr(`warning: worker ${silent} did not answer, so its connections are missing here and stay as they are\n`);
+		}
+		return code;
 	} catch (error) {
 		const usage = error instanceof UsageError || (error instanceof AdminError && error.usage);
 		if (!usage && !(error instanceof AdminError)) throw error;

@@ -349,6 +349,17 @@ describe("the admin port", () => {
 		]);
 	});
 
+	test("tells when a worker did not answer, so that its part is not taken for nothing", async () => {
+		const body = JSON.stringify({ connections: [], total: 0, next_cursor: null, missing_workers: [2] });
+		const server = createServer((_, response) => response.setHeader("content-type", "application/json").end(body));
+		const { port } = await listen(server);
+		const { code, err } = await runCli(["connections", "--admin", `127.0.0.1:${port}`]);
+		expect([code, err]).toEqual([
+			0,
+			"0 connections\nwarning: worker 2 did not answer, so its connections are missing here and stay as they are\n",
+		]);
+	});
+
 	test("has to be an address, and a configuration has to have one", async () => {
 		for (const admin of ["ftp://x", "http://", "http://user:secret@x", "x y"]) {
 			const { code, err } = await runCli(["endpoints", "--admin", admin]);

@@ -1,12 +1,15 @@
 /** The demo and the example configurations: what a newcomer tries first. */
 import { readdir, readFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
 import { temporaryFiles } from "../harness/certs.ts";
 import { ROOT, startCli } from "../harness/child.ts";
 import { until } from "../harness/poll.ts";
 import { freePort } from "../harness/ports.ts";
+import { listen } from "../harness/ws-backend.ts";
 import { openWs } from "../harness/ws-client.ts";
+import { runCli } from "./cli.fixtures.ts";
 
 async function configurations(): Promise<string[]> {
 	const examples = (await readdir(`${ROOT}examples`)).filter((name) => name.endsWith(".yaml"));
@@ -21,6 +24,14 @@ test("every example configuration is right, without errors and without warnings"
 		expect({ file, problems }).toEqual({ file, problems: [] });
 		expect(config?.routes.length).toBeGreaterThan(0);
 	}
+});
+
+test("the demo says which port of its sample servers is taken", async () => {
+	const { port } = await listen(createServer());
+	const env = { DEMO_BACKEND_ONE: String(await freePort()), DEMO_BACKEND_TWO: String(port) };
+	const { code, err } = await runCli(["run", "--demo"], { env });
+	expect(code).toBe(1);
+	expect(err).toContain(`clawgate: sample server two: port ${port} is taken; set DEMO_BACKEND_TWO to a free port\n`);
 });
 
 test("the demo runs: page, WebSocket, TLS, admin, and it stops with exit 0", { timeout: 60_000 }, async () => {

@@ -156,6 +156,8 @@ export interface Activity {
 	readonly last_reload: LastReload | null;
 	/** Processes that take new connections now, and that there are to be. */
 	readonly workers: { readonly serving: number; readonly configured: number };
+	/** Numbers of those that did not answer: their part is missing. */
+	readonly missing_workers?: readonly number[] | undefined;
 }
 
 export interface Closed {

@@ -67,7 +67,7 @@ function textOf(name: string, fields: Fields): string {
 	if (name === "ws.open") return openText(fields);
 	if (name === "ws.close") return closeText(fields);
 	if (name === "ws.reject") return rejectText(fields);
-	if (name === "config.rejected") return String(fields.message ?? "");
+	if (name === "config.rejected") return rejectedText(fields);
 	return Object.entries(fields)
 		.filter(([key]) => !["time", "event", "level"].includes(key))
 		.map(([key, value]) => fieldText(key, value))
@@ -77,7 +77,21 @@ function textOf(name: string, fields: Fields): string {
 /** `duration_ms: 5964` is `duration 5s`. */
 function fieldText(key: string, value: unknown): string {
 	if (key.endsWith("_ms") && typeof value === "number") return `${words(key.slice(0, -3))} ${formatDuration(value)}`;
-	return `${words(key)} ${typeof value === "object" ? JSON.stringify(value) : value}`;
+	if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+		return Object.entries(value)
+			.map(([inner, each]) => fieldText(`${key} ${inner}`, each))
+			.join(", ");
+	}
+	return `${words(key)} ${Array.isArray(value) ? value.map(plain).join(", ") : value}`;
+}
+
+function plain(value: unknown): string {
+	return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+function rejectedText({ message, problems }: Fields): string {
+	const more = Array.isArray(problems) ? problems.length - 1 : 0;
+	return `${message ?? ""}${more > 0 ? `, and ${more} more` : ""}`;
 }
 
 function words(key: string): string {

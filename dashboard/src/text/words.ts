@@ -59,6 +59,13 @@ export function terminationName(termination: string): string {
 	return TERMINATIONS[termination] ?? termination;
 }
 
+/** @param workers numbers of worker processes that did not answer */
+export function silentWorkersText(workers: readonly number[]): string {
+	const [who, whose] = workers.length === 1 ? ["does", "Its"] : ["do", "Their"];
+	const name = `Worker ${workers.join(", ")}`;
+	return `${name} ${who} not answer. ${whose} connections are missing from what is shown, and cannot be changed here.`;
+}
+
 /** Why an endpoint gets no new clients; the API's own words are good except for its states. */
 export function unavailableName(reason: string | undefined): string {
 	if (reason === "drain") return "draining";

@@ -7,6 +7,7 @@ import { hashOf, type View } from "../state/location.ts";
 import { usePoll } from "../state/poll.ts";
 import { THEMES, type Theme } from "../state/theme.ts";
 import { formatCount, formatTime } from "../text/format.ts";
+import { silentWorkersText } from "../text/words.ts";
 import { ConfigView } from "./config/config.tsx";
 import { ConnectionsView } from "./connections/connections.tsx";
 import { DrainsView } from "./drains/drains.tsx";
@@ -72,6 +73,7 @@ function Dashboard() {
 			</a>
 			<Header view={view} />
 			<Unreachable />
+			<SilentWorkers />
 			<main ref={main} tabIndex={-1} aria-labelledby="view-title">
 				<h1 id="view-title" class={view === "overview" ? "visually-hidden" : ""}>
 					{TITLES[view]}
@@ -147,6 +149,20 @@ function GatewayStatus() {
 	const { connections, stopping } = state.activity;
 	if (stopping) return <Status tone="warn">shutting down, {formatCount(connections)} open</Status>;
 	return <Status tone="good">{formatCount(connections)} open</Status>;
+}
+
+function SilentWorkers() {
+	const { activity } = useApp();
+	const silent = activity.state.value?.activity.missing_workers ?? [];
+	return (
+		<div role="alert">
+			{silent.length > 0 && (
+				<p class="banner">
+					<Status tone="bad">{silentWorkersText(silent)}</Status>
+				</p>
+			)}
+		</div>
+	);
 }
 
 function Unreachable() {

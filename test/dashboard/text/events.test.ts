@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ServerSentEventReader } from "../../../dashboard/src/api/server-sent-events.ts";
 import { eventLine } from "../../../dashboard/src/text/event-line.ts";
+import { silentWorkersText } from "../../../dashboard/src/text/words.ts";
 
 const STREAM =
 	': hello\n\nid: 1\nevent: ws.open\ndata: {"a":1}\n\nid: 2\nevent: ws.close\ndata: one\ndata: two\n\n: still here\n\nid: 3\ndata:x\r\n\r\n';
@@ -74,5 +75,20 @@ describe("an event in one line", () => {
 			"drain 1, target route a, duration 5s",
 		);
 		expect(eventLine("1", "endpoint.new", "{").tone).toBe("busy");
+	});
+
+	it("tells of a reload what changed, and of a rejected file the first problem and how many more there are", () => {
+		const changed = { routes: ["chat", "game"], upstreams: ["pool"] };
+		expect(line("config.reload", { trigger: "file", changed, drained: 2 }).text).toBe(
+			"trigger file, changed routes chat, game, changed upstreams pool, drained 2",
+		);
+		const problems = ["routes.yaml:3:1: wrong", "b", "c"];
+		expect(line("config.rejected", { message: problems[0], problems }).text).toBe("routes.yaml:3:1: wrong, and 2 more");
+		expect(line("config.rejected", { message: "no", problems: ["no"] }).text).toBe("no");
+	});
+
+	it("names the workers that do not answer, since what is shown lacks their part", () => {
+		expect(silentWorkersText([2])).toMatch(/^Worker 2 does not answer\. Its connections are missing /);
+		expect(silentWorkersText([2, 3])).toMatch(/^Worker 2, 3 do not answer\. Their /);
 	});
 });
