@@ -24,7 +24,8 @@ const CAUSES: Readonly<Record<string, Cause>> = {
 	NO_ENDPOINT: NO_BACKEND,
 	BAD_BACKEND_HANDSHAKE: BAD_ANSWER,
 	BAD_BACKEND_ANSWER: BAD_ANSWER,
-	BACKEND_REFUSED: { text: "by the backend itself", fault: "service" },
+	// Mostly a wrong password or a full room.
+	BACKEND_REFUSED: { text: "by the backend itself", fault: "client" },
 	JWKS_UNAVAILABLE: AUTH_DOWN,
 	FORWARD_AUTH_UNAVAILABLE: AUTH_DOWN,
 	AUTH_OVERLOADED: AUTH_DOWN,

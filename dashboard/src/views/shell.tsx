@@ -146,9 +146,9 @@ function GatewayStatus() {
 	const state = activity.state.value;
 	if (client.unreachableSince.value !== undefined) return <Status tone="bad">no answer</Status>;
 	if (!state) return <Status tone="busy">connecting</Status>;
-	const { connections, stopping } = state.activity;
+	const { connections, stopping, missing_workers = [] } = state.activity;
 	if (stopping) return <Status tone="warn">shutting down, {formatCount(connections)} open</Status>;
-	return <Status tone="good">{formatCount(connections)} open</Status>;
+	return <Status tone={missing_workers.length > 0 ? "warn" : "good"}>{formatCount(connections)} open</Status>;
 }
 
 function SilentWorkers() {
