@@ -132,6 +132,7 @@ export class AdminClient {
 const WORDS: Readonly<Record<string, string>> = {
 	ECONNREFUSED: "nobody listens there",
 	ENOTFOUND: "there is no such host",
+	EAI_AGAIN: "the name cannot be looked up now",
 	ENOENT: "there is no such socket",
 	EACCES: "permission denied",
 	ECONNRESET: "the connection was reset",

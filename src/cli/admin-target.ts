@@ -48,12 +48,13 @@ function fromUrl(text: string, token: string | undefined): AdminTarget {
 	}
 	const url = new URL(server);
 	const secure = url.protocol === "https:";
+	const port = url.port === "" ? (secure ? 443 : 80) : Number(url.port);
 	return {
-		name: `${url.protocol}//${url.host}${match[3] ?? ""}`,
+		name: `${url.protocol}//${url.hostname}:${port}${match[3] ?? ""}`,
 		origin: FROM_OPTION,
 		secure,
 		host: url.hostname.replace(/^\[|\]$/g, ""),
-		port: url.port === "" ? (secure ? 443 : 80) : Number(url.port),
+		port,
 		base: (match[3] ?? "").replace(/\/+$/, ""),
 		token,
 	};

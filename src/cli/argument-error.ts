@@ -2,10 +2,18 @@
 import { didYouMean } from "../config/nearest.ts";
 
 /** @param options the names that the command has, without dashes */
-export function argumentMessage(error: unknown, options: Iterable<string>): string {
+export function argumentMessage(error: unknown, options: readonly string[]): string {
 	const { code, message } = error as NodeJS.ErrnoException;
-	const name = /'(--?[^\s']+)/.exec(message)?.[1];
-	if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION" || name === undefined) return message;
-	const known = Array.from(options, (option) => `--${option}`);
-	return `there is no option ${JSON.stringify(name)}${name.startsWith("--") ? didYouMean(name, known) : ""}`;
+	const named = /'(--?[^\s']+|[^']*)/.exec(message)?.[1];
+	if (named === undefined) return message;
+	const word = JSON.stringify(named);
+	if (code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
+		const known = options.map((option) => `--${option}`);
+		return `there is no option ${word}${named.startsWith("--") ? didYouMean(named, known) : ""}`;
+	}
+	if (code === "ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL") {
+		const config = options.includes("config") ? "; -c FILE names the configuration" : "";
+		return `it takes no argument ${word}${config}`;
+	}
+	return message;
 }

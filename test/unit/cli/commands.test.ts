@@ -50,6 +50,16 @@ describe("clawgate", () => {
 		expect(err).toMatch(/^bad\.yaml:1:\d+: [\s\S]*\nclawgate run: not started, bad\.yaml has \d errors\n$/);
 	});
 
+	it("takes a file without -c for what it is, and an option for the one that is close", async () => {
+		expect((await runCli(["check", "my.yaml"])).err).toBe(
+			'clawgate check: it takes no argument "my.yaml"; -c FILE names the configuration\n',
+		);
+		expect((await runCli(["run", "--confg", "x"])).err).toBe(
+			'clawgate run: there is no option "--confg", did you mean "--config"?\n',
+		);
+		expect((await runCli(["version", "x"])).err).toBe('clawgate version: it takes no argument "x"\n');
+	});
+
 	it("help COMMAND tells about one", async () => {
 		expect(await runCli(["help", "drain"])).toEqual(await runCli(["drain", "--help"]));
 		expect((await runCli(["help"])).out).toBe((await runCli(["--help"])).out);
