@@ -75,4 +75,13 @@ describe("log lines as nginx's combined", () => {
 		);
 		expect(last()).not.toMatch(COMBINED);
 	});
+
+	it("writes what is wrong with a configuration for reading, each problem once", () => {
+		const { sink, last } = recorded();
+		const problems = ['routes.yaml:3:7: unknown key, did you mean "match"?', "routes.yaml:9:1: no such upstream"];
+		sink.notice("error", "config.rejected", { trigger: "file", message: problems[0], problems });
+		expect(last()).toBe(
+			`2026/01/02 03:04:05 [error] ${process.pid}#0: config.rejected trigger=file problems: ${problems.join(" | ")}`,
+		);
+	});
 });
