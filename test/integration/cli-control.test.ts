@@ -333,9 +333,7 @@ describe("the admin port", () => {
 					"The address is from --admin. Is the gateway running? --admin URL names another address, -c FILE takes it from a configuration.\n",
 			);
 		}
-		expect((await runCli(["endpoints", "--admin", "127.0.0.1", "--token", "x"])).err).toContain(
-			"at http://127.0.0.1:80",
-		);
+		expect((await runCli(["endpoints", "--admin", "127.0.0.1", "--token", "x"])).err).toContain("http://127.0.0.1:80");
 		const { code, err } = await runCli(["drain", "--status", "--admin", "unix:/nonexistent/admin.sock"]);
 		expect(code).toBe(1);
 		expect(err).toContain(
