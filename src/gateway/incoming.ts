@@ -119,6 +119,7 @@ export function readRequest(
 		httpVersion: message.httpVersion,
 		path: target.path,
 		matchPath: target.matchPath,
+		otherReadings: target.otherReadings,
 		query: target.query,
 		rawHeaders: message.rawHeaders,
 		headers: message.headers,

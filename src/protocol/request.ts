@@ -17,8 +17,10 @@ export interface GatewayRequest {
 	readonly httpVersion: string;
 	/** The request target's path as received, without the query. These bytes are forwarded. */
 	readonly path: string;
-	/** The path for matching: unreserved characters decoded, repeated slashes merged. Never forwarded. */
+	/** The path for matching, see `Target`. Never forwarded. */
 	readonly matchPath: string;
+	/** Other ways in which servers may read the path; all of them have to lead to the same route. */
+	readonly otherReadings?: readonly string[] | undefined;
 	/** The query as received, without `?`; undefined when there is none. */
 	readonly query: string | undefined;
 	/** The raw header list in the client's order and case: name, value, name, value … */

@@ -5,7 +5,10 @@ import { parseTarget } from "../protocol/target.ts";
 export function pathProblem(path: string): string | undefined {
 	if (!path.startsWith("/")) return "a path must start with /";
 	if (path.includes("?") || path.includes("#")) return "a path has no query and no fragment; use match.query for those";
-	if (parseTarget(path) && isAscii(path)) return undefined;
+	const target = parseTarget(path);
+	if (target?.otherReadings !== undefined)
+		return "servers read this path in different ways, so that it could never match: write it without path parameters (;), encoded slashes, and dots or blanks at the end of a name";
+	if (target && isAscii(path)) return undefined;
 	const encoded = encodePath(path);
 	return parseTarget(encoded)
 		? `write this path percent-encoded: ${encoded}`

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { GatewayError } from "../errors.ts";
 import { compilePattern, groupCount, pattern } from "../protocol/regex.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
-import { parseTarget, splitHost } from "../protocol/target.ts";
+import { behindPrefix, equivalentPath, parseTarget, splitHost } from "../protocol/target.ts";
 import { pathProblem, plainPrefix, startsWithSegments } from "./paths.ts";
 
 const prefixText = z.string().superRefine((path, context) => {
@@ -97,18 +97,21 @@ function compilePath(config: RewriteConfig | undefined): ((request: GatewayReque
 	}
 	if (config?.strip_prefix !== undefined) {
 		const prefix = plainPrefix(config.strip_prefix);
-		// The bytes as sent are kept where they can be; `/%77s/x` and `//ws/x` were matched as `/ws/x` and are cut as that.
+		// The bytes behind the prefix are kept as they were sent, however the prefix is spelled.
 		return ({ path, matchPath }) => {
 			if (startsWithSegments(path, prefix)) return oneSlash(path.slice(prefix.length));
-			return startsWithSegments(matchPath, prefix) ? oneSlash(matchPath.slice(prefix.length)) : path;
+			return startsWithSegments(matchPath, prefix)
+				? oneSlash(behindPrefix(path, prefix).replace(/^(?:\/|%2f)+/i, "/"))
+				: path;
 		};
 	}
 	if (config?.path_regex !== undefined && config.replacement !== undefined) {
 		const compiled = compilePattern(config.path_regex);
 		const { replacement } = config;
-		return ({ path, matchPath }) => {
+		return ({ path }) => {
 			if (compiled.test(path, "path")) return oneSlash(path.replace(compiled.regex, replacement));
-			return compiled.test(matchPath, "path") ? oneSlash(matchPath.replace(compiled.regex, replacement)) : path;
+			const equivalent = equivalentPath(path);
+			return compiled.test(equivalent, "path") ? oneSlash(equivalent.replace(compiled.regex, replacement)) : path;
 		};
 	}
 	return undefined;

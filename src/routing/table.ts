@@ -1,4 +1,5 @@
 /** The route table: file order, the first match wins, and ten thousand routes cost about as much as ten. */
+import { GatewayError } from "../errors.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
 import { type CompiledMatch, compileMatch, type MatchConfig } from "./match.ts";
 import { sortHosts } from "./matchers/host.ts";
@@ -51,9 +52,21 @@ export class RouteTable<T> {
 
 	/**
 	 * The target of the first entry that matches.
-	 * @throws GatewayError BAD_REQUEST when the request is too long to be compared with an entry's pattern
+	 * @throws GatewayError BAD_REQUEST when the request is too long to be compared with an entry's pattern; BAD_TARGET when
+	 *   servers read its path in different ways, and those lead to different entries: a rule could be walked around
 	 */
 	find(request: GatewayRequest): T | undefined {
+		const target = this.#first(request);
+		for (const reading of request.otherReadings ?? []) {
+			if (this.#first({ ...request, matchPath: reading }) === target) continue;
+			throw new GatewayError("BAD_TARGET", `some servers read this path as ${reading}, which is for another route`, {
+				hint: "servers read this path in different ways; leave out path parameters (;), encoded slashes and dots or blanks at the end of a name",
+			});
+		}
+		return target;
+	}
+
+	#first(request: GatewayRequest): T | undefined {
 		const lists = this.#lists;
 		const cursors = this.#cursors;
 		lists.length = 0;

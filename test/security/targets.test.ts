@@ -98,7 +98,6 @@ describe.each(kinds)("%s", (_kind, head) => {
 		"/%61dmin",
 		"/%61%64%6D%69%6e",
 		"//%61dmin/x?y=1",
-		"/admin%2fusers",
 		"/admin/",
 		"/admin//",
 	])("%s does not slip past a match for /admin", async (text) => {
@@ -107,14 +106,9 @@ describe.each(kinds)("%s", (_kind, head) => {
 		client.write(head({ start: `GET ${text} HTTP/1.1` }));
 		const answer = await client.readHead();
 		client.reset();
-		if (text === "/admin%2fusers") {
-			// An encoded slash is no separator: it is one segment of its own, and another page.
-			expect((await open.connection()).request?.target).toBe(text);
-		} else {
-			expect([101, 200]).toContain(answer.status);
-			const request = await until(async () => (await open.connection()).request, { what: "the request" });
-			expect(request.target.split("?")[0]).toBe("/denied");
-		}
+		expect([101, 200]).toContain(answer.status);
+		const request = await until(async () => (await open.connection()).request, { what: "the request" });
+		expect(request.target.split("?")[0]).toBe("/denied");
 		expect(secret.connections).toHaveLength(0);
 		await gateway.expectQuiet();
 	});

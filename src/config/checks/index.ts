@@ -9,6 +9,7 @@ import { drainTimes } from "./drain-times.ts";
 import { endpoints } from "./endpoints.ts";
 import { health } from "./health.ts";
 import { names } from "./names.ts";
+import { pathPatterns } from "./path-patterns.ts";
 import { readableFiles } from "./readable-files.ts";
 import { shadowedRoutes } from "./shadowed-routes.ts";
 import { targets } from "./targets.ts";
@@ -20,6 +21,7 @@ export const CHECKS: readonly Check[] = [
 	endpoints,
 	health,
 	targets,
+	pathPatterns,
 	readableFiles,
 	certificates,
 	clientAuth,

@@ -39,10 +39,11 @@ describe("strip_prefix", () => {
 		["/ws", "/ws/a//b%2Fc/%7e", "/a//b%2Fc/%7e"],
 		["/a/b", "/a/b/c", "/c"],
 		["/", "/a", "/a"],
-		["/ws", "/%77s/room%7e", "/room~"],
+		["/ws", "/%77s/room%7e", "/room%7e"],
 		["/ws", "//ws/room", "/room"],
 		["/ws", "/w%73", "/"],
-		["/a%2fb", "/a%2Fb/c", "/c"],
+		["/a/b", "/a%2F/b%2f%2Fc%3fd", "/c%3fd"],
+		["/ws", "/%77s%2f", "/"],
 	])("%s from %s gives %s", (strip_prefix, target, result) => {
 		expect(rewrite({ strip_prefix }, target)).toBe(result);
 	});
