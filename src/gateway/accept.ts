@@ -46,7 +46,7 @@ export async function accept(
 		if (!route) throw new GatewayError("NO_ROUTE");
 		connection.route = route;
 		incoming.facts.route = route.name;
-		const admission = await admit(route.policy.checks, {
+		const admission = await admit(route.policy, {
 			request: received,
 			route: route.name,
 			connectionId: incoming.facts.connection_id,

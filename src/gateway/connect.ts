@@ -94,6 +94,7 @@ async function attempt(
 						rules: route.requestHeaders,
 						checkHeaders: options.checkHeaders,
 						reserved: route.policy.reserved,
+						keepUnderscores: route.policy.keepUnderscores,
 						trace: trace?.headers,
 					}),
 					key: options.key,

@@ -158,7 +158,7 @@ async function explainChecks(route: Route, request: GatewayRequest, connectionId
 	];
 	try {
 		const admission = await admit(
-			checks.map((check) => watched(check, asked)),
+			{ ...route.policy, checks: checks.map((check) => watched(check, asked)) },
 			{ request, route: route.name, connectionId, signal: new AbortController().signal },
 		);
 		admission.leases?.release();

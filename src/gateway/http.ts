@@ -29,7 +29,7 @@ export async function handleHttp(
 	let bytesOut = 0;
 	try {
 		const { request, route } = findRoute(gateway, incoming);
-		const admission = await admit(route.policy.checks, {
+		const admission = await admit(route.policy, {
 			request,
 			route: route.name,
 			connectionId: incoming.facts.connection_id,
@@ -125,6 +125,7 @@ async function forward(
 				rules: route.requestHeaders,
 				checkHeaders: headers,
 				reserved: route.policy.reserved,
+				keepUnderscores: route.policy.keepUnderscores,
 				trace: trace?.headers,
 				responseRules: route.responseHeaders,
 				extraResponseHeaders: cookie === undefined ? undefined : ["Set-Cookie", cookie],

@@ -2,7 +2,7 @@
 import type { DepartureSignal } from "../departure.ts";
 import { GatewayError } from "../errors.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
-import type { Check, CheckContext, Granted } from "./check.ts";
+import type { Check, CheckContext, Granted, HeaderPolicy } from "./check.ts";
 import { Leases } from "./leases.ts";
 import type { TokenNames } from "./revocations.ts";
 
@@ -16,6 +16,11 @@ export interface AdmissionFacts {
 	readonly signal: DepartureSignal;
 }
 
+/** The checks of a route, and what they have to say about headers. */
+export interface AdmissionPolicy extends HeaderPolicy {
+	readonly checks: readonly Check[];
+}
+
 /** All that the checks of one request granted. Whoever has it gives its leases back. */
 export class Admission implements CheckContext {
 	/** Without tokens and keys. */
@@ -23,6 +28,7 @@ export class Admission implements CheckContext {
 	readonly route: string;
 	readonly connectionId: string;
 	readonly signal: DepartureSignal;
+	readonly policy: HeaderPolicy;
 	user: string | undefined;
 	/** For the backend, as a raw list. */
 	headers: string[] | undefined;
@@ -36,7 +42,8 @@ export class Admission implements CheckContext {
 
 	#confirms: (() => void)[] | undefined;
 
-	constructor(facts: AdmissionFacts) {
+	constructor(facts: AdmissionFacts, policy: HeaderPolicy) {
+		this.policy = policy;
 		this.request = facts.request;
 		// A check that knows better says so.
 		this.user = facts.request.clientCertificate?.commonName;
@@ -79,10 +86,10 @@ export class Admission implements CheckContext {
  * Asks the checks one after the other; the first refusal ends it, with everything given back.
  * @throws GatewayError the refusal; CLIENT_GONE when the client left meanwhile
  */
-export async function admit(checks: readonly Check[], facts: AdmissionFacts): Promise<Admission> {
-	const admission = new Admission(facts);
+export async function admit(policy: AdmissionPolicy, facts: AdmissionFacts): Promise<Admission> {
+	const admission = new Admission(facts, policy);
 	try {
-		for (const check of checks) {
+		for (const check of policy.checks) {
 			let granted = check.check(admission);
 			const waited = granted instanceof Promise;
 			if (waited) granted = await granted;

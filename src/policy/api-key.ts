@@ -61,7 +61,7 @@ export function apiKeyCheck(config: ApiKeyConfig, { readFile }: CheckDeps): Chec
 	const header = config.forward_user;
 	return {
 		name: "api_key",
-		reserved: header === undefined ? [] : [header],
+		reserved: header === undefined ? sources.headers : [header, ...sources.headers],
 		check({ request }) {
 			const given = sources.find(request);
 			if (given === undefined) throw new GatewayError("API_KEY_MISSING", undefined, { headers: CHALLENGE });

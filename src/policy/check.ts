@@ -4,6 +4,14 @@ import type { GatewayRequest } from "../protocol/request.ts";
 import type { TokenNames } from "./revocations.ts";
 import type { PolicyStates } from "./states.ts";
 
+/** What becomes of a client's headers on a route. */
+export interface HeaderPolicy {
+	/** `plainName`s of headers that clients cannot send; undefined when there are none. */
+	readonly reserved: ReadonlySet<string> | undefined;
+	/** Whether a client's headers with an underscore in their name are passed on. */
+	readonly keepUnderscores: boolean;
+}
+
 /** What a check looks at. */
 export interface CheckContext {
 	/** As received, without what earlier checks took out of it (a token, a key). */
@@ -13,6 +21,10 @@ export interface CheckContext {
 	readonly connectionId: string;
 	/** Who the client is, when an earlier check found out. */
 	readonly user: string | undefined;
+	/** What earlier checks have for the backend: {@link Granted.headers}. */
+	readonly headers: readonly string[] | undefined;
+	/** What all checks of the route have to say about headers. */
+	readonly policy: HeaderPolicy;
 	/** Aborts when the client leaves. */
 	readonly signal: DepartureSignal;
 }

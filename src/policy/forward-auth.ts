@@ -95,8 +95,9 @@ export function forwardAuthCheck(config: ForwardAuthConfig, { states }: CheckDep
 	return {
 		name: "forward",
 		reserved: config.copy_headers,
-		async check({ request, connectionId, signal }): Promise<Granted | undefined> {
-			const headers = questionHeaders(request, connectionId, url);
+		async check(context): Promise<Granted | undefined> {
+			const { signal } = context;
+			const headers = questionHeaders(context, url);
 			const answer = await question(headers, signal);
 			if (answer.kind === "denied") {
 				const message = `the authentication server answered ${answer.answer.status}`;

@@ -4,7 +4,7 @@ import { request as requestHttps } from "node:https";
 import type { DepartureSignal } from "../departure.ts";
 import { GatewayError, type RelayedAnswer } from "../errors.ts";
 import { backendHeaders, stripHopByHop, withoutContentLength } from "../protocol/headers.ts";
-import type { GatewayRequest } from "../protocol/request.ts";
+import type { CheckContext } from "./check.ts";
 import type { AuthAgents } from "./forward-agents.ts";
 
 /** As for a backend's refusal. */
@@ -26,10 +26,12 @@ export interface AuthQuestion {
 }
 
 /**
- * The client's end-to-end headers without those of the handshake and of the body, and what was asked for, in the names
+ * The client's end-to-end headers without those of the handshake, of the body and those that it cannot send, what earlier
+ * checks have found out, and what was asked for, in the names
  * of Traefik (X-Forwarded-Method, -Uri) and nginx (X-Original-Method, -URI, -URL).
  */
-export function questionHeaders(request: GatewayRequest, connectionId: string, url: URL): string[] {
+export function questionHeaders(context: Omit<CheckContext, "signal">, url: URL): string[] {
+	const { request, connectionId, policy } = context;
 	const target = request.query === undefined ? request.path : `${request.path}?${request.query}`;
 	const scheme = request.secure ? "https" : "http";
 	const asked = [
@@ -39,7 +41,13 @@ export function questionHeaders(request: GatewayRequest, connectionId: string, u
 		["X-Original-URI", target],
 		["X-Original-URL", `${scheme}://${request.authority}${target}`],
 	].flat();
-	const list = backendHeaders({ request, connectionId, checkHeaders: asked });
+	const list = backendHeaders({
+		request,
+		connectionId,
+		checkHeaders: [...asked, ...(context.headers ?? [])],
+		reserved: policy.reserved,
+		keepUnderscores: policy.keepUnderscores,
+	});
 	const headers = ["Host", url.host];
 	for (let i = 0; i < list.length; i += 2) {
 		const name = (list[i] as string).toLowerCase();

@@ -1,9 +1,10 @@
 /** The registry of checks: their options for the configuration, and the order in which they are asked. */
 import { z } from "zod";
+import { plainName } from "../protocol/header-rules.ts";
 import { type AddressConfig, addressCheck, addressOptions } from "./address.ts";
 import { apiKeyCheck, apiKeyOptions } from "./api-key.ts";
 import { basicCheck, basicOptions } from "./basic.ts";
-import type { Check, CheckDeps } from "./check.ts";
+import type { Check, CheckDeps, HeaderPolicy } from "./check.ts";
 import { addressLimitChecks, type ConnectionLimitsConfig, connectionLimitChecks } from "./connection-limits.ts";
 import { forwardAuthCheck, forwardAuthOptions } from "./forward-auth.ts";
 import { jwtCheck, jwtOptions } from "./jwt.ts";
@@ -28,22 +29,25 @@ const authOptions = z
 export const policyOptions = {
 	...originOptions,
 	...addressOptions,
+	underscore_headers: z.enum(["drop", "keep"]).prefault("drop").meta({
+		description:
+			"Headers of clients with an underscore in their name: CGI, WSGI and PHP servers cannot tell `X_User` from `X-User`. The twin of a header that the gateway sets, removes or reserves is dropped anyway.",
+	}),
 	auth: authOptions.prefault({}).meta({
 		description: "Who the client has to be. All that are named have to agree. `off` takes away what `defaults` say.",
 	}),
 };
 
 export interface PolicyConfig extends OriginConfig, AddressConfig {
+	readonly underscore_headers: "drop" | "keep";
 	readonly auth: AuthConfig;
 	readonly limits: ConnectionLimitsConfig;
 }
 
 /** The checks of one route, compiled. */
-export interface Policy {
+export interface Policy extends HeaderPolicy {
 	/** In the order in which they are asked, the cheap ones first. */
 	readonly checks: readonly Check[];
-	/** Lower-case names, `_` as `-`, of headers that clients cannot send; undefined when there are none. */
-	readonly reserved: ReadonlySet<string> | undefined;
 }
 
 /**
@@ -65,7 +69,7 @@ export function compilePolicy(config: PolicyConfig, deps: CheckDeps): Policy {
 	const reserved = checks.flatMap((check) => check.reserved ?? []);
 	return {
 		checks,
-		reserved:
-			reserved.length === 0 ? undefined : new Set(reserved.map((name) => name.toLowerCase().replaceAll("_", "-"))),
+		reserved: reserved.length === 0 ? undefined : new Set(reserved.map(plainName)),
+		keepUnderscores: config.underscore_headers === "keep",
 	};
 }

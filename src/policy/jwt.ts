@@ -114,7 +114,7 @@ export function jwtCheck(config: JwtConfig, deps: CheckDeps): Check {
 
 	return {
 		name: "jwt",
-		reserved: Object.values(config.forward_claims),
+		reserved: [...Object.values(config.forward_claims), ...sources.headers],
 		check({ request }) {
 			const found = sources.find(request);
 			const stripped = sources.strip(request);

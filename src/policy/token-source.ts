@@ -42,6 +42,8 @@ interface Source {
 }
 
 export interface TokenSources {
+	/** Headers that hold nothing else: no spelling of a client's is for the backend. */
+	readonly headers: readonly string[];
 	/** The first that is there, in the order of the configuration. */
 	find(request: GatewayRequest): string | undefined;
 	/** Takes out what is at any of the places, so that nothing unchecked passes beside the checked one. */
@@ -56,6 +58,11 @@ export interface TokenSources {
 export function compileSources(config: readonly SourceConfig[]): TokenSources {
 	const sources = config.map(compileSource);
 	return {
+		headers: config.flatMap((source) =>
+			typeof source === "object" && source.header !== undefined && !/^authorization$/i.test(source.header)
+				? [source.header]
+				: [],
+		),
 		find(request) {
 			for (const source of sources) {
 				const value = source.find(request);

@@ -55,10 +55,15 @@ export const headerRulesOptions = z
 			.meta({ description: "Names of headers to leave out." }),
 	})
 	.superRefine((rules, context) => {
-		const removed = new Set(rules.remove.map((name) => name.toLowerCase()));
+		const removed = new Set(rules.remove.map(plainName));
+		const set = new Set<string>();
 		for (const name of Object.keys(rules.set)) {
-			if (!removed.has(name.toLowerCase())) continue;
-			context.addIssue({ code: "custom", path: ["set", name], message: `${name} is in remove too; keep one of them` });
+			const plain = plainName(name);
+			const message = removed.has(plain)
+				? `${name} is in remove too; keep one of them`
+				: `${name} is there twice; case and _ or - make no difference`;
+			if (removed.has(plain) || set.has(plain)) context.addIssue({ code: "custom", path: ["set", name], message });
+			set.add(plain);
 		}
 	});
 
@@ -68,11 +73,19 @@ function nameProblem(name: string): string | undefined {
 	return reason === undefined ? undefined : `${name} cannot be changed here: ${reason}`;
 }
 
-/** Compiled rules; made once per route by {@link compileHeaderRules}. */
+/**
+ * A header's name as CGI-like servers see it: in lower case, and `X_User` is `X-User`. Names that are set, removed or
+ * reserved are compared in this form.
+ */
+export function plainName(name: string): string {
+	const lower = name.toLowerCase();
+	return lower.includes("_") ? lower.replaceAll("_", "-") : lower;
+}
+
+/** Compiled rules; made once per route by {@link compileHeaderRules}. Names are {@link plainName}s. */
 export interface HeaderRules {
-	/** By lower-case name: what replaces the header. */
+	/** By name: what replaces the header. */
 	readonly set: ReadonlyMap<string, readonly [name: string, value: string]>;
-	/** Lower-case names. */
 	readonly remove: ReadonlySet<string>;
 }
 
@@ -81,8 +94,8 @@ export function compileHeaderRules(config: HeaderRulesConfig): HeaderRules | und
 	const entries = Object.entries(config.set);
 	if (entries.length === 0 && config.remove.length === 0) return undefined;
 	return {
-		set: new Map(entries.map(([name, value]) => [name.toLowerCase(), [name, headerText(value)]])),
-		remove: new Set(config.remove.map((name) => name.toLowerCase())),
+		set: new Map(entries.map(([name, value]) => [plainName(name), [name, headerText(value)]])),
+		remove: new Set(config.remove.map(plainName)),
 	};
 }
 
@@ -96,18 +109,18 @@ export function applyHeaderRules(raw: readonly string[], rules: HeaderRules | un
 	const written = new Set<string>();
 	for (let i = 0; i < raw.length; i += 2) {
 		const name = raw[i] as string;
-		const lower = name.toLowerCase();
-		if (rules.remove.has(lower)) continue;
-		const replacement = rules.set.get(lower);
+		const plain = plainName(name);
+		if (rules.remove.has(plain)) continue;
+		const replacement = rules.set.get(plain);
 		if (replacement === undefined) {
 			result.push(name, raw[i + 1] as string);
-		} else if (!written.has(lower)) {
-			written.add(lower);
+		} else if (!written.has(plain)) {
+			written.add(plain);
 			result.push(replacement[0], replacement[1]);
 		}
 	}
-	for (const [lower, [name, value]] of rules.set) {
-		if (!written.has(lower)) result.push(name, value);
+	for (const [plain, [name, value]] of rules.set) {
+		if (!written.has(plain)) result.push(name, value);
 	}
 	return result;
 }

@@ -1,7 +1,7 @@
 /** Headers on their way through the gateway, as raw lists in their sender's order and case: name, value, name, value … */
 import { GatewayError } from "../errors.ts";
 import { forwardedHeaders, isForwardingHeader } from "./forwarded.ts";
-import { applyHeaderRules, type HeaderRules, isWireValue } from "./header-rules.ts";
+import { applyHeaderRules, type HeaderRules, isWireValue, plainName } from "./header-rules.ts";
 import type { GatewayRequest } from "./request.ts";
 
 export { forwardedHeaders } from "./forwarded.ts";
@@ -13,6 +13,7 @@ export {
 	headerRulesOptions,
 	headerText,
 	isWireValue,
+	plainName,
 } from "./header-rules.ts";
 
 /** Headers of one connection, not of the message (RFC 9110 §7.6.1). */
@@ -39,8 +40,8 @@ export function stripHopByHop(raw: readonly string[]): string[] {
 	const nominated = nominatedHeaders(raw);
 	const result: string[] = [];
 	for (let i = 0; i < raw.length; i += 2) {
-		const lower = (raw[i] as string).toLowerCase();
-		if (HOP_BY_HOP.has(lower) || nominated?.has(lower)) continue;
+		const plain = plainName(raw[i] as string);
+		if (HOP_BY_HOP.has(plain) || nominated?.has(plain)) continue;
 		result.push(raw[i] as string, raw[i + 1] as string);
 	}
 	return result;
@@ -53,7 +54,7 @@ function nominatedHeaders(raw: readonly string[]): Set<string> | undefined {
 		const header = raw[i] as string;
 		if (header.length !== 10 || header.toLowerCase() !== "connection") continue;
 		for (const part of (raw[i + 1] as string).split(",")) {
-			const name = part.trim().toLowerCase();
+			const name = plainName(part.trim());
 			// The handshake's own headers were checked and stay: without them the backend would only refuse.
 			if (name === "" || HOP_BY_HOP.has(name) || name.startsWith("sec-websocket-")) continue;
 			names ??= new Set();
@@ -84,8 +85,10 @@ export interface BackendRequest {
 	readonly checkHeaders?: readonly string[] | undefined;
 	/** Of the gateway's own trace; without one the client's headers are passed on as they are. */
 	readonly trace?: TraceHeaders | undefined;
-	/** Lower-case names that only checks of the route may set: a client's are removed even when no check sets them. */
+	/** `plainName`s that only checks of the route may set: a client's are removed even when no check sets them. */
 	readonly reserved?: ReadonlySet<string> | undefined;
+	/** Pass on a client's headers with an underscore in their name, unless they are the twin of one that is ours. */
+	readonly keepUnderscores?: boolean | undefined;
 }
 
 /** What the head of an opening handshake is made of. */
@@ -110,12 +113,12 @@ export function backendHeaders(options: BackendRequest): readonly string[] {
 	const list: string[] = [];
 	for (let i = 0; i < raw.length; i += 2) {
 		const name = raw[i] as string;
-		let lower = name.toLowerCase();
-		if (HOP_BY_HOP.has(lower) || OWN.has(lower) || nominated?.has(lower)) continue;
-		// CGI-like servers read X_User and X-User as one name.
-		if (lower.includes("_")) lower = lower.replaceAll("_", "-");
-		if (isForwardingHeader(lower, request.trustedPeer) || reserved?.has(lower) || replaced?.has(lower)) continue;
-		if (trace?.names.has(lower)) continue;
+		const underscore = name.includes("_");
+		if (underscore && !options.keepUnderscores) continue;
+		const plain = plainName(name);
+		if (HOP_BY_HOP.has(plain) || OWN.has(plain) || nominated?.has(plain)) continue;
+		if (isForwardingHeader(plain, request.trustedPeer) || reserved?.has(plain) || replaced?.has(plain)) continue;
+		if (trace?.names.has(plain) || (underscore && plain.startsWith("sec-websocket-"))) continue;
 		list.push(name, raw[i + 1] as string);
 	}
 	if (checkHeaders !== undefined) {
@@ -136,7 +139,7 @@ export function backendHeaders(options: BackendRequest): readonly string[] {
 
 function namesOf(raw: readonly string[]): Set<string> {
 	const names = new Set<string>();
-	for (let i = 0; i < raw.length; i += 2) names.add((raw[i] as string).toLowerCase());
+	for (let i = 0; i < raw.length; i += 2) names.add(plainName(raw[i] as string));
 	return names;
 }
 

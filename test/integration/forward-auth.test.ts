@@ -1,12 +1,18 @@
 /** `auth.forward`: another server decides. */
+
+import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { join } from "node:path";
+import { bcrypt } from "hash-wasm";
 import { expect, test } from "vitest";
+import { temporaryFiles } from "../harness/certs.ts";
 import { OPCODE } from "../harness/frames.ts";
 import { startGuarded } from "../harness/guarded.ts";
 import { until } from "../harness/poll.ts";
 import { closedPort } from "../harness/ports.ts";
 import { connectRaw } from "../harness/raw-client.ts";
 import { expectRejection } from "../harness/rejections.ts";
+import { SECRET, token } from "../harness/tokens.ts";
 import { listen } from "../harness/ws-backend.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -48,6 +54,44 @@ test("a 2xx lets the client in with the headers that are to be copied, and no cl
 	expect((await guarded.http("/poll", { headers: forged })).head.status).toBe(200);
 	expect(guarded.seen[1]?.headers["x-user"]).toBe("ada");
 });
+
+test.each([
+	[
+		"jwt",
+		`jwt: { secret: "${SECRET}", forward_claims: { sub: X-Sub } }`,
+		async (): Promise<string> => `Bearer ${await token({ sub: "alice" })}`,
+		"alice",
+	],
+	[
+		"basic",
+		"basic: { users_file: users, forward_user: X-Sub }",
+		async (): Promise<string> => `Basic ${btoa("bob:secret")}`,
+		"bob",
+	],
+	[
+		"a token that is missing",
+		`jwt: { secret: "${SECRET}", required: false, forward_claims: { sub: X-Sub } }`,
+		async (): Promise<string> => "",
+		undefined,
+	],
+] as const)(
+	"the question behind %s names whom the gateway found, not whom the client says it is",
+	async (_, other, authorization, user) => {
+		const auth = await startAuth(yes);
+		const files = await temporaryFiles({
+			users: `bob:${await bcrypt({ password: "secret", salt: randomBytes(16), costFactor: 4, outputType: "encoded" })}\n`,
+		});
+		const guarded = await startGuarded(`auth: { ${other}, forward: { url: "${auth.url}", copy_headers: [X-User] } }`, {
+			file: join(files.dir, "test.yaml"),
+		});
+		const headers = { "X-Sub": "admin", x_sub: "admin", "X-User": "admin", Authorization: await authorization() };
+		expect((await guarded.upgrade("/", { headers })).head.status).toBe(101);
+		expect((await guarded.http("/", { headers })).head.status).toBe(200);
+		for (const { headers } of auth.asked)
+			expect([headers["x-sub"], headers.x_sub, headers["x-user"]]).toEqual([user, undefined, undefined]);
+		expect(auth.asked).toHaveLength(2);
+	},
+);
 
 test("the question has the client's headers and what it asked for, without handshake, body and forged words", async () => {
 	const auth = await startAuth(yes);

@@ -55,6 +55,40 @@ describe.each(kinds)("%s", (...kind) => {
 		}
 	});
 
+	test.each(["drop", "keep"])(
+		"a name with an underscore is no way around one with a hyphen (underscore_headers: %s)",
+		async (mode) => {
+			const route = [
+				`underscore_headers: ${mode}`,
+				"request_headers: { set: { X-Remote-User: nobody, X_Ours: ours }, remove: [X-Debug, X_Trace] }",
+			].join("\n\t\t\t\t");
+			const { request } = await forwarded(
+				kind,
+				[
+					...["X_Remote_User: root", "x_remote-user: root", "X_Debug: 1", "X-Debug: 1", "X-Trace: 1", "X-Ours: theirs"],
+					...["X_Real_IP: 6.6.6.6", "X_Client_Verified: SUCCESS", "Content_Length: 5", "Sec_WebSocket_Key: x"],
+					...["Keep_Alive: 1", "My_Header: 1"],
+				],
+				{ route },
+			);
+			const names = [
+				"x-remote-user",
+				"x_remote_user",
+				"x_remote-user",
+				"x_ours",
+				"x-ours",
+				"x-debug",
+				"x_debug",
+				"x-trace",
+			];
+			expect(names.flatMap((name) => request.all(name))).toEqual(["nobody", "ours"]);
+			for (const name of ["x_real_ip", "x_client_verified", "content_length", "sec_websocket_key", "keep_alive"]) {
+				expect([name, request.all(name)]).toEqual([name, []]);
+			}
+			expect(request.all("my_header")).toEqual(mode === "keep" ? ["1"] : []);
+		},
+	);
+
 	test.each([
 		"X-Forwarded-For",
 		"X-Forwarded-Proto",

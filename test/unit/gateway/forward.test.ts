@@ -192,6 +192,7 @@ describe("the request", () => {
 		const gateway = await startGateway(backend.url, {
 			rules: compileHeaderRules({ set: { "X-Gateway": "cg" }, remove: ["Cookie"] }),
 			checkHeaders: ["X-User", "ann"],
+			keepUnderscores: true,
 		});
 		await gateway.send(GET("/", "Cookie: a=1\r\nX-User: root\r\n__proto__: x\r\nconstructor: y\r\n"));
 		const request = (await backend.connection()).request as Head;

@@ -33,10 +33,12 @@ const refuseLater: Check = {
 	check: () => Promise.reject(new GatewayError("ADDRESS_DENIED")),
 };
 
+const policy = (checks: readonly Check[]) => ({ checks, reserved: undefined, keepUnderscores: false });
+
 describe("admit", () => {
 	it("gives leases back in reverse order, once", async () => {
 		const log: string[] = [];
-		const { leases } = await admit([lease("a", log), lease("b", log), lease("c", log)], facts());
+		const { leases } = await admit(policy([lease("a", log), lease("b", log), lease("c", log)]), facts());
 		expect(log).toEqual(["+a", "+b", "+c"]);
 		leases?.release();
 		leases?.release();
@@ -47,9 +49,9 @@ describe("admit", () => {
 		"gives everything back when a later check refuses, and asks no further one",
 		async (last) => {
 			const log: string[] = [];
-			await expect(admit([lease("a", log), lease("b", log), last, lease("never", log)], facts())).rejects.toThrow(
-				GatewayError,
-			);
+			await expect(
+				admit(policy([lease("a", log), lease("b", log), last, lease("never", log)]), facts()),
+			).rejects.toThrow(GatewayError);
 			expect(log).toEqual(["+a", "+b", "-b", "-a"]);
 		},
 	);
@@ -64,7 +66,7 @@ describe("admit", () => {
 				return { release: () => void log.push("-slow") };
 			},
 		};
-		const admitted = admit([lease("a", log), slow, lease("never", log)], facts(client.signal));
+		const admitted = admit(policy([lease("a", log), slow, lease("never", log)]), facts(client.signal));
 		await expect(admitted).rejects.toMatchObject({ code: "CLIENT_GONE" });
 		expect(log).toEqual(["+a", "-slow", "-a"]);
 	});
@@ -75,7 +77,7 @@ describe("admit", () => {
 			log.push("watch");
 			return () => void log.push("unwatch");
 		};
-		const { leases } = await admit([lease("a", log, { watch })], facts());
+		const { leases } = await admit(policy([lease("a", log, { watch })]), facts());
 		expect(log).toEqual(["+a"]);
 		leases?.watch({ close: () => undefined });
 		leases?.release();
@@ -96,7 +98,7 @@ describe("admit", () => {
 				return { headers: ["X-Two", "2"], expiresAt: 1_000 };
 			},
 		};
-		const admission = await admit([look, who, look], facts());
+		const admission = await admit(policy([look, who, look]), facts());
 		expect(seen).toEqual([undefined, "/", "ada", "/stripped"]);
 		expect(admission.headers).toEqual(["X-Two", "2", "X-User", "ada", "X-Two", "2"]);
 		expect(admission.expiresAt).toBe(1_000);
@@ -113,7 +115,7 @@ describe("admit", () => {
 				},
 			}),
 		};
-		const admission = await admit([check], facts());
+		const admission = await admit(policy([check]), facts());
 		admission.confirm();
 		revoked = true;
 		expect(() => admission.confirm()).toThrow(GatewayError);

@@ -12,6 +12,8 @@ function allows(origins: string[], origin: string, authority = "chat.example.com
 			route: "r",
 			connectionId: "c",
 			user: undefined,
+			headers: undefined,
+			policy: { reserved: undefined, keepUnderscores: false },
 			signal: new AbortController().signal,
 		});
 		return true;

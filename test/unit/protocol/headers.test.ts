@@ -152,6 +152,7 @@ describe("forwarding headers", () => {
 
 	it("takes names with underscores for the same names, as CGI-like backends do", () => {
 		const head = headOf(["X_Forwarded_For", "1.1.1.1", "x_user", "root", "My_Header", "kept"], {
+			keepUnderscores: true,
 			reserved: new Set(["x-user"]),
 		});
 		expect(values(head, "x_forwarded_for")).toEqual([]);
