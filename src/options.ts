@@ -109,7 +109,7 @@ export class AddressRanges {
 	constructor(ranges: readonly string[]) {
 		this.empty = ranges.length === 0;
 		for (const range of ranges) {
-			const [address, bits] = range.split("/") as [string, string?];
+			const [address, bits] = ipv4Range(range.split("/") as [string, string?]);
 			const [list, family] = isIP(address) === 6 ? ([this.#ipv6, "ipv6"] as const) : ([this.#ipv4, "ipv4"] as const);
 			if (bits === undefined) list.addAddress(address, family);
 			else list.addSubnet(address, Number(bits), family);
@@ -124,9 +124,23 @@ export class AddressRanges {
 	}
 }
 
-/** The plain form of a socket's remote address: IPv4-mapped IPv6 becomes IPv4, a zone is cut off. */
+/** A range of IPv4-mapped addresses (`::ffff:10.0.0.0/104`) as the IPv4 range that clients are compared with. */
+function ipv4Range([address, bits]: [string, string?]): readonly [string, string | undefined] {
+	const plain = normaliseIp(address);
+	const prefix = Number(bits ?? 128) - 96;
+	return plain === address || isIP(plain) !== 4 || prefix < 0 ? [address, bits] : [plain, String(prefix)];
+}
+
+/** The plain form of an address: IPv4-mapped IPv6 (`::ffff:1.2.3.4`, in any spelling) becomes IPv4, a zone is cut off. */
 export function normaliseIp(address: string): string {
-	const plain = address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
-	const zone = plain.indexOf("%");
-	return zone < 0 ? plain : plain.slice(0, zone);
+	if (!address.includes(":")) return address;
+	const zone = address.indexOf("%");
+	const plain = zone < 0 ? address : address.slice(0, zone);
+	if (!/ffff:/i.test(plain) || isIP(plain) !== 6) return plain;
+	if (plain.startsWith("::ffff:") && plain.includes(".")) return plain.slice(7);
+	// Any other spelling: the URL parser gives the short one, in hexadecimal.
+	const mapped = /^\[::ffff:([0-9a-f]+):([0-9a-f]+)\]$/.exec(new URL(`http://[${plain}]`).hostname);
+	if (!mapped) return plain;
+	const number = Number.parseInt(mapped[1] as string, 16) * 0x10000 + Number.parseInt(mapped[2] as string, 16);
+	return [24, 16, 8, 0].map((shift) => (number >>> shift) & 0xff).join(".");
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { OFF } from "../options.ts";
 import { connectionLimitOptions } from "../policy/connection-limits.ts";
 import { policyOptions } from "../policy/index.ts";
+import { clientIpHeaderOption } from "../protocol/client.ts";
 import { headerRulesOptions } from "../protocol/header-rules.ts";
 import { matchOptions } from "../routing/match.ts";
 import { rewriteOptions } from "../routing/rewrite.ts";
@@ -63,6 +64,10 @@ const commonOptions = {
 		.enum(["forward", "reject"])
 		.prefault("forward")
 		.meta({ description: "Plain HTTP on the route (Socket.IO and SockJS polling): forwarded, or refused with 426." }),
+	client_ip_header: clientIpHeaderOption.prefault("X-Forwarded-For").meta({
+		description:
+			"The one header in which `trusted_proxies` name the client: `X-Forwarded-For`, `X-Real-IP`, `CF-Connecting-IP`, `True-Client-IP`, `Forwarded` or another. No other one is believed; with `Forwarded`, X-Forwarded-Proto, -Host and -Port are not either.",
+	}),
 	...policyOptions,
 	timeouts: timeoutOptions.prefault({}).meta({ description: "How long each step may take." }),
 	ping: pingOptions

@@ -16,7 +16,10 @@ export const configSchema = z.strictObject({
 	trusted_proxies: z
 		.array(cidr)
 		.prefault([])
-		.meta({ description: "Whose X-Forwarded-* and Forwarded headers are believed. Default: nobody's." }),
+		.meta({
+			description:
+				"Who is believed about clients: the address in the one header that `client_ip_header` of the route names, X-Forwarded-Proto, -Host and -Port. Default: nobody.",
+		}),
 	shutdown: shutdownOptions.prefault({}).meta({ description: "What happens after SIGTERM or SIGINT." }),
 	log: logOptions.prefault({}).meta({ description: "Log lines on stdout." }),
 	admin: adminOptions

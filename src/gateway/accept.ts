@@ -16,7 +16,7 @@ import { type Connected, connect } from "./connect.ts";
 import { Connection } from "./connections.ts";
 import type { Attempt } from "./events.ts";
 import type { Gateway } from "./gateway.ts";
-import { type ListenerFacts, readIncoming, readRequest } from "./incoming.ts";
+import { findRoute, type ListenerFacts, readIncoming, readRequest } from "./incoming.ts";
 import { preambleFor } from "./proxied.ts";
 import { refuse, relayRefusal } from "./respond.ts";
 import { retire } from "./retire.ts";
@@ -41,13 +41,11 @@ export async function accept(
 	try {
 		if (gateway.stopping) throw shuttingDown();
 		const { key, subprotocols } = checkHandshake(message);
-		const received = readRequest(incoming, true, subprotocols);
-		const route = snapshot.table.find(received);
-		if (!route) throw new GatewayError("NO_ROUTE");
+		const found = findRoute(snapshot, incoming, readRequest(incoming, true, subprotocols));
+		const { route } = found;
 		connection.route = route;
-		incoming.facts.route = route.name;
 		const admission = await admit(route.policy, {
-			request: received,
+			request: found.request,
 			route: route.name,
 			connectionId: incoming.facts.connection_id,
 			signal: guard.signal,

@@ -33,7 +33,7 @@ export interface ConnectionFacts {
 	readonly connection_id: string;
 	/** The client's, until a trace of our own begins. */
 	trace_id?: string | undefined;
-	readonly client_ip: string;
+	client_ip: string;
 	readonly peer_ip: string;
 	readonly listener: string;
 	route?: string | undefined;

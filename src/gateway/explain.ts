@@ -106,7 +106,8 @@ export async function explain(
 		name: target.name,
 		...(reason !== undefined && { reason }),
 	}));
-	const { route, refusal } = findRoute(snapshot, request, websocket);
+	const { route, refusal } = routeFor(snapshot, request, websocket);
+	if (route?.view) request = route.view(request);
 	if (!route) return { ...nothing, routes, ...(refusal && { refusal }) };
 	const { checks, admission, refused } = await explainChecks(route, request, incoming.facts.connection_id);
 	// A check may take a token out of the query: balancing sees what is left.
@@ -116,6 +117,7 @@ export async function explain(
 	const first = refusal ?? refused ?? (usable ? undefined : refusalOf(new GatewayError("NO_ENDPOINT")));
 	return {
 		...basics,
+		client_ip: request.clientIp,
 		routes,
 		route: route.name,
 		checks,
@@ -127,7 +129,7 @@ export async function explain(
 }
 
 /** A route that matches may still refuse plain HTTP. */
-function findRoute(
+function routeFor(
 	snapshot: Snapshot,
 	request: GatewayRequest,
 	websocket: boolean,

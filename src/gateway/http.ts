@@ -8,7 +8,7 @@ import type { Permit } from "../upstreams/attempts/permit.ts";
 import { answerVerdict, errorVerdict } from "../upstreams/attempts/verdict.ts";
 import type { Endpoint } from "../upstreams/endpoint.ts";
 import type { Gateway } from "./gateway.ts";
-import { type Incoming, type ListenerFacts, readIncoming, readRequest } from "./incoming.ts";
+import { findRoute, type Incoming, type ListenerFacts, readIncoming, readRequest } from "./incoming.ts";
 import { preambleFor } from "./proxied.ts";
 import { errorBody, errorHeaders } from "./respond.ts";
 import type { Route } from "./snapshot.ts";
@@ -28,7 +28,7 @@ export async function handleHttp(
 	let code: ErrorCode | undefined;
 	let bytesOut = 0;
 	try {
-		const { request, route } = findRoute(gateway, incoming);
+		const { request, route } = readHttp(gateway, incoming);
 		const admission = await admit(route.policy, {
 			request,
 			route: route.name,
@@ -59,18 +59,16 @@ export async function handleHttp(
 }
 
 /** The route for a request that can be forwarded at all. */
-function findRoute(gateway: Gateway, incoming: Incoming): { request: GatewayRequest; route: Route } {
-	const { message, facts } = incoming;
+function readHttp(gateway: Gateway, incoming: Incoming): { request: GatewayRequest; route: Route } {
+	const { message } = incoming;
 	if (message.headers["content-length"] !== undefined && message.headers["transfer-encoding"] !== undefined) {
 		throw new GatewayError("BAD_REQUEST", "both Content-Length and Transfer-Encoding (RFC 9112 §6.1)");
 	}
-	const request = readRequest(incoming, false, []);
+	const received = readRequest(incoming, false, []);
 	refuseLostUpgrade(message);
-	const route = gateway.snapshot.table.find(request);
-	if (!route) throw new GatewayError("NO_ROUTE");
-	facts.route = route.name;
-	if (route.http === "reject") throw new GatewayError("UPGRADE_REQUIRED");
-	return { request, route };
+	const found = findRoute(gateway.snapshot, incoming, received);
+	if (found.route.http === "reject") throw new GatewayError("UPGRADE_REQUIRED");
+	return found;
 }
 
 /** A handshake that arrives as plain HTTP lost its Upgrade on the way, or never was complete: the backend cannot help. */

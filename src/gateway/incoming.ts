@@ -13,7 +13,7 @@ import { parseTraceparent } from "../protocol/trace-context.ts";
 import { clientCertificate } from "./client-certificate.ts";
 import { type ConnectionFacts, DETAILS, type RequestDetails } from "./events.ts";
 import { proxied } from "./proxied.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { Route, Snapshot } from "./snapshot.ts";
 
 /** Where a request came in. */
 export interface ListenerFacts {
@@ -28,7 +28,12 @@ export interface Incoming {
 	readonly listener: string;
 	/** Who speaks HTTP here: the TCP peer, or whom its PROXY header named. */
 	readonly peerIp: string;
+	/** Whether its own connection is encrypted. */
+	readonly peerSecure: boolean;
+	readonly peerPort: number;
 	readonly client: ClientAddress;
+	/** The header that `client` was read from. */
+	readonly clientIpHeader: string;
 	readonly certificate: ClientCertificate | undefined;
 	readonly facts: ConnectionFacts;
 	/** Those of the facts. */
@@ -48,12 +53,14 @@ export function readIncoming(
 	const peerIp = told?.sourceIp ?? tcpPeerIp;
 	const tlsSocket = "encrypted" in socket && socket.encrypted === true ? (socket as TLSSocket) : undefined;
 	const certificate = tlsSocket && clientCertificate(tlsSocket);
+	const port = told?.destinationPort ?? listener.port;
 	const client = clientAddress(
 		peerIp,
 		headers,
 		snapshot.trustedProxies,
 		tlsSocket !== undefined,
-		told?.destinationPort ?? listener.port,
+		port,
+		snapshot.clientIpHeader,
 	);
 	const details: RequestDetails = {
 		method: message.method,
@@ -66,7 +73,10 @@ export function readIncoming(
 		message,
 		listener: listener.name,
 		peerIp,
+		peerSecure: tlsSocket !== undefined,
+		peerPort: port,
 		client,
+		clientIpHeader: snapshot.clientIpHeader,
 		certificate,
 		details,
 		facts: {
@@ -131,10 +141,31 @@ export function readRequest(
 		secure: client.secure,
 		port: client.port,
 		trustedPeer: client.trustedPeer,
+		clientIpHeader: incoming.clientIpHeader,
+		peerSecure: incoming.peerSecure,
+		peerPort: incoming.peerPort,
 		clientCertificate: incoming.certificate,
 		listener: incoming.listener,
 		websocket,
 	};
+}
+
+/**
+ * The first route that takes a request, and the request as that route sees it. The facts for the log are brought up to
+ * date.
+ * @throws GatewayError NO_ROUTE, BAD_TARGET, BAD_REQUEST
+ */
+export function findRoute(
+	snapshot: Snapshot,
+	{ facts }: Incoming,
+	received: GatewayRequest,
+): { readonly route: Route; readonly request: GatewayRequest } {
+	const route = snapshot.table.find(received);
+	if (!route) throw new GatewayError("NO_ROUTE");
+	const request = route.view === undefined ? received : route.view(received);
+	facts.route = route.name;
+	facts.client_ip = request.clientIp;
+	return { route, request };
 }
 
 function withoutQuery(target: string): string {

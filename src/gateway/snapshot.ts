@@ -3,7 +3,9 @@ import type { DrainConfig, GatewayConfig, RouteConfig } from "../config/schema.t
 import { AddressRanges } from "../options.ts";
 import { compilePolicy, type Policy } from "../policy/index.ts";
 import type { PolicyStates } from "../policy/states.ts";
+import { DEFAULT_CLIENT_IP_HEADER, readWithHeader } from "../protocol/client.ts";
 import { compileHeaderRules, type HeaderRules } from "../protocol/headers.ts";
+import type { GatewayRequest } from "../protocol/request.ts";
 import type { CompiledRewrite } from "../routing/rewrite.ts";
 import { compileRewrite } from "../routing/rewrite.ts";
 import { compileSplit } from "../routing/split.ts";
@@ -18,6 +20,8 @@ import { compileUpstream, type Upstream } from "../upstreams/upstream.ts";
 /** A route, ready to be used. */
 export interface Route {
 	readonly name: string;
+	/** How the route sees a request; undefined: as it was read, with `Snapshot.clientIpHeader`. */
+	readonly view: ((request: GatewayRequest) => GatewayRequest) | undefined;
 	/** The upstream for one handshake; a split draws anew each time. */
 	upstream(): Upstream;
 	/** Every upstream that {@link upstream} can give. */
@@ -41,6 +45,8 @@ export interface Snapshot {
 	readonly upstreams: ReadonlyMap<string, Upstream>;
 	/** Whose X-Forwarded-* is believed. */
 	readonly trustedProxies: AddressRanges;
+	/** The header in which they name the client; routes may believe another one. */
+	readonly clientIpHeader: string;
 }
 
 /** What a snapshot is given from outside. */
@@ -74,19 +80,32 @@ export function compileSnapshot(config: GatewayConfig, deps: SnapshotDeps): Snap
 			compileUpstream(name, upstream, deps.states, { random: deps.random, stickySecret: deps.stickySecret, tls }),
 		);
 	}
-	const routes = config.routes.map((route) => compileRoute(route, upstreams, deps));
+	const trustedProxies = new AddressRanges(config.trusted_proxies);
+	const clientIpHeader = config.routes[0]?.client_ip_header ?? DEFAULT_CLIENT_IP_HEADER;
+	const viewOf = ({ client_ip_header: header }: RouteConfig): Route["view"] =>
+		header === clientIpHeader ? undefined : (request) => readWithHeader(request, trustedProxies, header);
+	const routes = config.routes.map((route) => compileRoute(route, upstreams, deps, viewOf(route)));
 	return {
 		config,
 		routes,
 		upstreams,
 		table: RouteTable.build(
-			config.routes.map((route, index) => ({ match: route.match, target: routes[index] as Route })),
+			config.routes.map((route, index) => {
+				const target = routes[index] as Route;
+				return { match: route.match, view: target.view, target };
+			}),
 		),
-		trustedProxies: new AddressRanges(config.trusted_proxies),
+		trustedProxies,
+		clientIpHeader,
 	};
 }
 
-function compileRoute(config: RouteConfig, upstreams: ReadonlyMap<string, Upstream>, deps: SnapshotDeps): Route {
+function compileRoute(
+	config: RouteConfig,
+	upstreams: ReadonlyMap<string, Upstream>,
+	deps: SnapshotDeps,
+	view: Route["view"],
+): Route {
 	const find = (name: string): Upstream => {
 		const upstream = upstreams.get(name);
 		if (!upstream) throw new Error(`route ${config.name}: there is no upstream ${name}`);
@@ -98,6 +117,7 @@ function compileRoute(config: RouteConfig, upstreams: ReadonlyMap<string, Upstre
 	const { timeouts, ping } = config;
 	return {
 		name: config.name,
+		view,
 		upstream: compileSplit(choices, deps.random),
 		upstreams: choices.map(({ target }) => target),
 		rewrite: compileRewrite(config.rewrite),

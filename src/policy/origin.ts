@@ -4,7 +4,8 @@
  */
 import { z } from "zod";
 import { GatewayError } from "../errors.ts";
-import { type GatewayRequest, headerValue } from "../protocol/request.ts";
+import { toldByPeer } from "../protocol/forwarded.ts";
+import type { GatewayRequest } from "../protocol/request.ts";
 import { splitHost } from "../protocol/target.ts";
 import type { Check } from "./check.ts";
 
@@ -134,7 +135,7 @@ function matches({ scheme, suffix, port }: Wildcard, origin: Origin): boolean {
  */
 function isSameOrigin(origin: Origin, request: GatewayRequest): boolean {
 	if (origin.scheme !== "https" && (origin.scheme !== "http" || request.secure)) return false;
-	const told = request.trustedPeer ? headerValue(request, "x-forwarded-host") : undefined;
+	const told = toldByPeer(request, "x-forwarded-host");
 	const authority = told === undefined ? request.authority : told.slice(told.lastIndexOf(",") + 1).trim();
 	const own = splitHost(authority);
 	if (!own) return false;

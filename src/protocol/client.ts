@@ -1,5 +1,6 @@
-/** Who the client is when trusted proxies stand in front: X-Forwarded-* or Forwarded (RFC 7239), never a stranger's word. */
+/** Who the client is when trusted proxies stand in front: one header of theirs says so, never a stranger's. */
 import { isIP } from "node:net";
+import { z } from "zod";
 import { type AddressRanges, normaliseIp } from "../options.ts";
 import type { GatewayRequest } from "./request.ts";
 
@@ -11,17 +12,26 @@ export interface ClientAddress {
 	readonly trustedPeer: boolean;
 }
 
+/** `client_ip_header` of a route; the value is in lower case. */
+export const clientIpHeaderOption = z
+	.string()
+	.regex(/^[A-Za-z0-9-]+$/, { error: "expected the name of one header, such as X-Forwarded-For or X-Real-IP" })
+	.toLowerCase();
+
+/** {@link clientIpHeaderOption} where nothing is written. */
+export const DEFAULT_CLIENT_IP_HEADER = "x-forwarded-for";
+
 /** More hops than any deployment has: what a client writes must not buy an endless walk. */
 const MAX_HOPS = 64;
 
 /**
  * Finds the client behind trusted proxies.
  *
- * The address: X-Forwarded-For is walked from the right as long as the addresses are trusted ones; the first that is not
- * is the client, since everything left of it was written by a stranger. `Forwarded` is read the same way when there is no
- * X-Forwarded-For. An entry that is not an address ends the walk at the last good one.
+ * The address: `header`, and no other, is walked from the right as long as the addresses are trusted ones; the first that
+ * is not is the client, since everything left of it was written by a stranger. An entry that is not an address ends the
+ * walk at the last good one.
  *
- * Scheme and port: when X-Forwarded-Proto (-Port) has as many values as X-Forwarded-For, the value at the client's place
+ * Scheme and port: with `Forwarded`, its `proto` counts and X-Forwarded-* do not. Otherwise, when X-Forwarded-Proto (-Port) has as many values as X-Forwarded-For, the value at the client's place
  * counts; otherwise the rightmost, because only that one is certain to be the trusted peer's own. `wss` counts as `https`.
  * When a scheme is told without a port, the port is the one in X-Forwarded-Host or Host, or else the scheme's own.
  *
@@ -33,6 +43,7 @@ const MAX_HOPS = 64;
  * @param trusted compiled `trusted_proxies`; undefined or empty = nobody
  * @param secure whether the peer's own connection is encrypted
  * @param port the listener's port, 0 for a unix socket
+ * @param header the header that the proxies write, in lower case
  */
 export function clientAddress(
 	peerIp: string,
@@ -40,12 +51,17 @@ export function clientAddress(
 	trusted: AddressRanges | undefined,
 	secure: boolean,
 	port: number,
+	header = DEFAULT_CLIENT_IP_HEADER,
 ): ClientAddress {
 	if (trusted === undefined || !(peerIp === "" ? !trusted.empty : trusted.has(peerIp))) {
 		return { clientIp: peerIp, secure, port, trustedPeer: false };
 	}
-	const hops = forwardedFor(headers) ?? forwarded(headers);
-	if (hops === undefined) return { clientIp: peerIp, trustedPeer: true, ...scheme(headers, -1, 0, secure, port) };
+	const standard = header === "forwarded";
+	const hops = standard ? forwarded(headers) : listed(headers, header);
+	if (hops === undefined) {
+		if (standard) return { clientIp: peerIp, secure, port, trustedPeer: true };
+		return { clientIp: peerIp, trustedPeer: true, ...scheme(headers, -1, 0, secure, port) };
+	}
 	let clientIp = peerIp;
 	let place = hops.length;
 	const last = Math.max(0, hops.length - MAX_HOPS);
@@ -56,8 +72,24 @@ export function clientAddress(
 		place = i;
 		if (!trusted.has(ip)) break;
 	}
-	const proto = hops[Math.min(place, hops.length - 1)]?.proto;
-	return { clientIp, trustedPeer: true, ...scheme(headers, place, hops.length, secure, port, proto) };
+	if (!standard) return { clientIp, trustedPeer: true, ...scheme(headers, place, hops.length, secure, port) };
+	const told = encrypted(hops[Math.min(place, hops.length - 1)]?.proto);
+	if (told === undefined) return { clientIp, secure, port, trustedPeer: true };
+	return { clientIp, secure: told, port: portOfHost(headers, told), trustedPeer: true };
+}
+
+/** The request as a route sees it that believes another header than the one it was read with. */
+export function readWithHeader(
+	request: GatewayRequest,
+	trusted: AddressRanges | undefined,
+	header: string,
+): GatewayRequest {
+	const { peerIp, headers, peerSecure = request.secure, peerPort = request.port } = request;
+	return {
+		...request,
+		...clientAddress(peerIp, headers, trusted, peerSecure, peerPort, header),
+		clientIpHeader: header,
+	};
 }
 
 interface Hop {
@@ -72,13 +104,20 @@ function scheme(
 	hops: number,
 	secure: boolean,
 	port: number,
-	forwardedProto?: string,
 ): { secure: boolean; port: number } {
-	const told = encrypted(valueAt(headers, "x-forwarded-proto", place, hops) ?? forwardedProto);
+	const told = encrypted(valueAt(headers, "x-forwarded-proto", place, hops));
 	const toldPort = portNumber(valueAt(headers, "x-forwarded-port", place, hops));
 	if (told === undefined) return { secure, port: toldPort ?? port };
-	const host = valueAt(headers, "x-forwarded-host", place, hops) ?? text(headers, "host") ?? "";
-	return { secure: told, port: toldPort ?? portNumber(/:(\d{1,5})$/.exec(host)?.[1]) ?? (told ? 443 : 80) };
+	return {
+		secure: told,
+		port: toldPort ?? portOfHost(headers, told, valueAt(headers, "x-forwarded-host", place, hops)),
+	};
+}
+
+/** The port in X-Forwarded-Host or Host, or else the scheme's own. */
+function portOfHost(headers: GatewayRequest["headers"], secure: boolean, told?: string): number {
+	const host = told ?? text(headers, "host") ?? "";
+	return portNumber(/:(\d{1,5})$/.exec(host)?.[1]) ?? (secure ? 443 : 80);
 }
 
 function text(headers: GatewayRequest["headers"], name: string): string | undefined {
@@ -114,8 +153,8 @@ function portNumber(value: string | undefined): number | undefined {
 	return port > 0 && port <= 65535 ? port : undefined;
 }
 
-function forwardedFor(headers: GatewayRequest["headers"]): Hop[] | undefined {
-	return text(headers, "x-forwarded-for")
+function listed(headers: GatewayRequest["headers"], name: string): Hop[] | undefined {
+	return text(headers, name)
 		?.split(",")
 		.map((node) => ({ node: node.trim() }));
 }

@@ -6,7 +6,15 @@ import { type GatewayRequest, headerValue } from "./request.ts";
 /** What {@link forwardedHeaders} reads. */
 export type ForwardedFacts = Pick<
 	GatewayRequest,
-	"headers" | "clientIp" | "peerIp" | "secure" | "port" | "authority" | "trustedPeer" | "clientCertificate"
+	| "headers"
+	| "clientIp"
+	| "peerIp"
+	| "secure"
+	| "port"
+	| "authority"
+	| "trustedPeer"
+	| "clientIpHeader"
+	| "clientCertificate"
 >;
 
 const REWRITTEN = new Set([
@@ -27,10 +35,26 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /**
  * Whether a client's header is not passed on because the gateway writes it, or because nobody vouches for it: a
- * stranger's X-Forwarded-Prefix and the like go too. `name` is in lower case with `_` as `-`, as CGI-like servers see it.
+ * stranger's X-Forwarded-Prefix and the like go too, and the header that only proxies name the client in.
+ *
+ * @param name as `plainName` gives it
  */
-export function isForwardingHeader(name: string, trustedPeer: boolean): boolean {
-	return REWRITTEN.has(name) || (!trustedPeer && name.startsWith("x-forwarded-"));
+export function isForwardingHeader(name: string, request: ForwardedFacts): boolean {
+	if (REWRITTEN.has(name)) return true;
+	if (name.startsWith("x-forwarded-")) return !isBelieved(name, request);
+	return !request.trustedPeer && name === request.clientIpHeader;
+}
+
+/** Whether the peer's word in a header counts: proxies that write `Forwarded` pass on whatever X-Forwarded-* they get. */
+function isBelieved(name: string, { trustedPeer, clientIpHeader = "x-forwarded-for" }: ForwardedFacts): boolean {
+	if (!trustedPeer) return false;
+	if (name === "x-forwarded-for" || name === "forwarded") return name === clientIpHeader;
+	return clientIpHeader !== "forwarded" || !name.startsWith("x-forwarded-");
+}
+
+/** What a trusted peer said in a header that only such a peer may write; undefined when nobody did. */
+export function toldByPeer(request: ForwardedFacts, name: string): string | undefined {
+	return isBelieved(name, request) ? headerValue(request, name) || undefined : undefined;
 }
 
 /**
@@ -40,7 +64,7 @@ export function isForwardingHeader(name: string, trustedPeer: boolean): boolean 
  * @param forwarded also write `Forwarded`; it is written anyway when a trusted peer sent one
  */
 export function forwardedHeaders(request: ForwardedFacts, connectionId: string, forwarded = false): string[] {
-	const told = (name: string) => (request.trustedPeer ? headerValue(request, name) || undefined : undefined);
+	const told = (name: string) => toldByPeer(request, name);
 	const list: string[] = [];
 	const clients = forwardedFor(request, told("x-forwarded-for"));
 	if (clients !== "") list.push("X-Forwarded-For", clients);
@@ -64,7 +88,7 @@ export function forwardedHeaders(request: ForwardedFacts, connectionId: string, 
 function forwardedFor(request: ForwardedFacts, told: string | undefined): string {
 	const { clientIp, peerIp } = request;
 	if (!request.trustedPeer) return clientIp;
-	// The peer may have named the client in `Forwarded` only.
+	// The peer may have named the client in another header.
 	const earlier = told ?? (clientIp === peerIp ? "" : clientIp);
 	if (earlier === "" || peerIp === "") return earlier + peerIp;
 	return `${earlier}, ${peerIp}`;

@@ -117,7 +117,7 @@ export function backendHeaders(options: BackendRequest): readonly string[] {
 		if (underscore && !options.keepUnderscores) continue;
 		const plain = plainName(name);
 		if (HOP_BY_HOP.has(plain) || OWN.has(plain) || nominated?.has(plain)) continue;
-		if (isForwardingHeader(plain, request.trustedPeer) || reserved?.has(plain) || replaced?.has(plain)) continue;
+		if (isForwardingHeader(plain, request) || reserved?.has(plain) || replaced?.has(plain)) continue;
 		if (trace?.names.has(plain) || (underscore && plain.startsWith("sec-websocket-"))) continue;
 		list.push(name, raw[i + 1] as string);
 	}

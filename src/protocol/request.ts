@@ -43,6 +43,11 @@ export interface GatewayRequest {
 	readonly port: number;
 	/** Whether the TCP peer is one of `trusted_proxies`. */
 	readonly trustedPeer: boolean;
+	/** The header, in lower case, that a trusted peer names the client in; undefined: x-forwarded-for. */
+	readonly clientIpHeader?: string | undefined;
+	/** `secure` and `port` of the peer's own connection. */
+	readonly peerSecure?: boolean | undefined;
+	readonly peerPort?: number | undefined;
 	/** Only with `tls.client_auth` of the listener, and when the client showed one. */
 	readonly clientCertificate?: ClientCertificate | undefined;
 	/** Of a verified token; only behind the check that verified it. */

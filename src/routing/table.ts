@@ -8,6 +8,8 @@ import { PathIndex } from "./path-index.ts";
 /** A route's `match` and what it leads to. */
 export interface RouteEntry<T> {
 	readonly match?: MatchConfig | undefined;
+	/** How the entry sees a request, where that differs from how it was read. */
+	readonly view?: ((request: GatewayRequest) => GatewayRequest) | undefined;
 	readonly target: T;
 }
 
@@ -21,6 +23,7 @@ export interface RouteExplanation<T> {
 interface Row<T> {
 	readonly target: T;
 	readonly match: CompiledMatch;
+	readonly view: RouteEntry<T>["view"];
 }
 
 /**
@@ -39,7 +42,7 @@ export class RouteTable<T> {
 	readonly #cursors: number[] = [];
 
 	private constructor(entries: readonly RouteEntry<T>[]) {
-		this.#rows = entries.map(({ match, target }) => ({ target, match: compileMatch(match) }));
+		this.#rows = entries.map(({ match, target, view }) => ({ target, match: compileMatch(match), view }));
 		entries.forEach(({ match = {} }, row) => {
 			for (const index of this.#hostIndexes(match)) index.add(match, row);
 		});
@@ -87,16 +90,16 @@ export class RouteTable<T> {
 			// A row with several paths can be in several lists.
 			if (row === previous) continue;
 			previous = row;
-			const { match, target } = this.#rows[row] as Row<T>;
-			if (match.matches(request)) return target;
+			const { match, target, view } = this.#rows[row] as Row<T>;
+			if (match.matches(view === undefined ? request : view(request))) return target;
 		}
 	}
 
 	/** Every entry in order, with why it did not match, up to and with the one that does. */
 	explain(request: GatewayRequest): RouteExplanation<T>[] {
 		const explanations: RouteExplanation<T>[] = [];
-		for (const { match, target } of this.#rows) {
-			const reason = match.explain(request);
+		for (const { match, target, view } of this.#rows) {
+			const reason = match.explain(view === undefined ? request : view(request));
 			explanations.push({ target, reason });
 			if (reason === undefined) break;
 		}

@@ -7,7 +7,13 @@ describe("address ranges", () => {
 		expect(everyone6.has("2001:db8::1")).toBe(true);
 		expect(everyone6.has("192.0.2.1")).toBe(false);
 		expect(new AddressRanges(["0.0.0.0/0"]).has("::1")).toBe(false);
-		expect(new AddressRanges(["::ffff:0:0/96"]).has("192.0.2.1")).toBe(false);
+	});
+
+	test("hold IPv4 addresses and ranges that are written in IPv4-mapped form", () => {
+		for (const range of ["::ffff:6.6.6.6", "::FFFF:0606:0606", "0:0:0:0:0:ffff:6.6.6.0/120", "::ffff:0:0/96"]) {
+			expect(new AddressRanges([range]).has("6.6.6.6"), range).toBe(true);
+		}
+		expect(new AddressRanges(["::ffff:6.6.6.6", "::fffe:0:0/96"]).has("6.6.6.7")).toBe(false);
 	});
 
 	test("hold single addresses and ranges of both", () => {
@@ -20,7 +26,14 @@ describe("address ranges", () => {
 });
 
 test("an address in IPv4-mapped form, or with a zone, is the plain one", () => {
-	expect(normaliseIp("::ffff:192.0.2.1")).toBe("192.0.2.1");
+	for (const mapped of [
+		...["::ffff:6.6.6.6", "::FFFF:6.6.6.6", "::ffff:0606:0606", "::ffff:606:606", "0:0:0:0:0:ffff:6.6.6.6"],
+		...["0000:0000:0000:0000:0000:ffff:0606:0606", "0::ffff:6.6.6.6", "::0:ffff:606:606%eth0"],
+	]) {
+		expect(normaliseIp(mapped), mapped).toBe("6.6.6.6");
+	}
+	for (const other of ["::ffff:6.6.6.6.6", "::ffff:", "2001:db8::ffff:1:2", "::fffff:606:606", "::"])
+		expect(normaliseIp(other), other).toBe(other);
 	expect(normaliseIp("fe80::1%eth0")).toBe("fe80::1");
 	expect(normaliseIp("2001:db8::1")).toBe("2001:db8::1");
 });

@@ -6,8 +6,11 @@ import { clientAddress } from "../../../src/protocol/client.ts";
 
 const TRUSTED = new AddressRanges(["10.0.0.0/8", "fd00::/8"]);
 
-function find(headers: Record<string, string>, { peerIp = "10.0.0.1", secure = false, port = 8080 } = {}) {
-	return clientAddress(peerIp, headers, TRUSTED, secure, port);
+function find(
+	headers: Record<string, string>,
+	{ peerIp = "10.0.0.1", secure = false, port = 8080, header = "x-forwarded-for" } = {},
+) {
+	return clientAddress(peerIp, headers, TRUSTED, secure, port, header);
 }
 
 describe("a peer that is not trusted", () => {
@@ -62,8 +65,19 @@ describe("X-Forwarded-For from a trusted peer", () => {
 		expect(find({ "x-forwarded-for": value })).toMatchObject({ clientIp: client, trustedPeer: true });
 	});
 
-	it("goes before Forwarded", () => {
-		expect(find({ "x-forwarded-for": "203.0.113.7", forwarded: "for=198.51.100.1" }).clientIp).toBe("203.0.113.7");
+	it("is the only header that counts, as is any other that the operator names", () => {
+		const headers = {
+			"x-forwarded-for": "203.0.113.1",
+			"x-real-ip": "203.0.113.2",
+			"cf-connecting-ip": "203.0.113.3",
+			forwarded: "for=203.0.113.4",
+		};
+		expect(find(headers).clientIp).toBe("203.0.113.1");
+		expect(find(headers, { header: "x-real-ip" }).clientIp).toBe("203.0.113.2");
+		expect(find(headers, { header: "cf-connecting-ip" }).clientIp).toBe("203.0.113.3");
+		expect(find(headers, { header: "forwarded" }).clientIp).toBe("203.0.113.4");
+		expect(find(headers, { header: "true-client-ip" }).clientIp).toBe("10.0.0.1");
+		expect(find({ forwarded: "for=203.0.113.4" }).clientIp).toBe("10.0.0.1");
 	});
 
 	it("is believed from a unix socket when proxies are trusted at all", () => {
@@ -91,14 +105,15 @@ describe("Forwarded from a trusted peer", () => {
 		["for=203.0.113.7, proto=https", "10.0.0.1"],
 		["for=_gazonk", "10.0.0.1"],
 	])("%j means the client is %s", (value, client) => {
-		expect(find({ forwarded: value }).clientIp).toBe(client);
+		expect(find({ forwarded: value }, { header: "forwarded" }).clientIp).toBe(client);
 	});
 
 	it("tells the scheme of the client's own hop", () => {
-		expect(find({ forwarded: "for=203.0.113.7;proto=https, for=10.2.2.2;proto=http" })).toMatchObject({
-			secure: true,
-			port: 443,
-		});
+		const value = "for=203.0.113.7;proto=https, for=10.2.2.2;proto=http";
+		const others = { "x-forwarded-proto": "http", "x-forwarded-port": "1", "x-forwarded-host": "a:2" };
+		expect(find({ ...others, forwarded: value }, { header: "forwarded" })).toMatchObject({ secure: true, port: 443 });
+		expect(find({ ...others, forwarded: "for=203.0.113.7" }, { header: "forwarded" })).toMatchObject({ port: 8080 });
+		expect(find(others, { header: "forwarded" })).toMatchObject({ secure: false, port: 8080 });
 	});
 });
 

@@ -180,8 +180,21 @@ describe("forwarding headers", () => {
 		expect(forwardedHeaders(request([], { secure: true }), "id")).toContain("https");
 	});
 
-	it("names the client that only Forwarded told in X-Forwarded-For too", () => {
-		const list = forwardedHeaders(request(["Forwarded", "for=203.0.113.7"], behindProxy), "id");
+	it("names the client that another header told in X-Forwarded-For, and passes on only what that header vouches for", () => {
+		const raw = ["Host", "chat.example.com", "Forwarded", "for=203.0.113.7"];
+		raw.push("X-Forwarded-For", "6.6.6.6", "X-Forwarded-Host", "evil.test");
+		const list = forwardedHeaders(request(raw, { ...behindProxy, clientIpHeader: "forwarded" }), "id");
+		expect(list[list.indexOf("X-Forwarded-Host") + 1]).toBe("chat.example.com");
+		const head = headOf([...raw, "X-Forwarded-Prefix", "/x"], {
+			request: request([...raw, "X-Forwarded-Prefix", "/x"], { ...behindProxy, clientIpHeader: "forwarded" }),
+		});
+		expect(values(head, "x-forwarded-prefix")).toEqual([]);
+		expect(values(headOf(raw, { request: request(raw, behindProxy) }), "forwarded")).toEqual([]);
+		const stranger = ["CF-Connecting-IP", "6.6.6.6"];
+		const facts = { clientIpHeader: "cf-connecting-ip" };
+		expect(values(headOf(stranger, { request: request(stranger, facts) }), "cf-connecting-ip")).toEqual([]);
+		const peer = { ...facts, ...behindProxy };
+		expect(values(headOf(stranger, { request: request(stranger, peer) }), "cf-connecting-ip")).toEqual(["6.6.6.6"]);
 		expect(list[list.indexOf("X-Forwarded-For") + 1]).toBe("203.0.113.7, 10.0.0.1");
 	});
 
@@ -190,7 +203,7 @@ describe("forwarding headers", () => {
 		const asked = forwardedHeaders(request(["Host", "a.example:8443"], { clientIp: "2001:db8::1" }), "id", true);
 		expect(asked.at(-1)).toBe('for="[2001:db8::1]";host="a.example:8443";proto=https');
 		const appended = forwardedHeaders(
-			request(["Forwarded", "for=203.0.113.7", "Host", "a.example"], behindProxy),
+			request(["Forwarded", "for=203.0.113.7", "Host", "a.example"], { ...behindProxy, clientIpHeader: "forwarded" }),
 			"id",
 		);
 		expect(appended.at(-1)).toBe("for=203.0.113.7, for=10.0.0.1;host=a.example;proto=https");
