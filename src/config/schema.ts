@@ -13,13 +13,10 @@ import { workersOption } from "./workers.ts";
 /** routes.yaml as written; cross checks and `defaults` are load.ts's part. A new section is one line here. */
 export const configSchema = z.strictObject({
 	workers: workersOption,
-	trusted_proxies: z
-		.array(cidr)
-		.prefault([])
-		.meta({
-			description:
-				"Who is believed about clients: the address in the one header that `client_ip_header` of the route names, X-Forwarded-Proto, -Host and -Port. Default: nobody.",
-		}),
+	trusted_proxies: z.array(cidr).prefault([]).meta({
+		description:
+			"Who is believed about clients: the address in the one header that `client_ip_header` of the route names, X-Forwarded-Proto, -Host and -Port. Default: nobody.",
+	}),
 	shutdown: shutdownOptions.prefault({}).meta({ description: "What happens after SIGTERM or SIGINT." }),
 	log: logOptions.prefault({}).meta({ description: "Log lines on stdout." }),
 	admin: adminOptions

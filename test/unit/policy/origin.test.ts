@@ -4,7 +4,7 @@ import { originCheck } from "../../../src/policy/origin.ts";
 import { requestFor } from "../routing/request.ts";
 
 function allows(origins: string[], origin: string, authority = "chat.example.com", secure = false): boolean {
-	const check = originCheck({ allowed_origins: origins, allow_missing_origin: true });
+	const check = originCheck({ allowed_origins: origins, allow_missing_origin: true, origin_check: ["websocket"] });
 	const request = { ...requestFor({ authority, rawHeaders: ["Origin", origin] }), secure };
 	try {
 		void check?.check({
@@ -34,7 +34,10 @@ describe("same-origin", () => {
 		["https://chat.example.com:8443", "chat.example.com:8443", true, true],
 		["https://[2001:db8::1]:8443", "[2001:db8::1]:8443", true, true],
 		["https://chat.example.com", "chat.example.com", false, true],
-		["http://chat.example.com", "chat.example.com", true, false],
+		["http://chat.example.com", "chat.example.com", true, true],
+		["wss://chat.example.com", "chat.example.com", true, true],
+		["ws://chat.example.com:8080", "chat.example.com:8080", false, true],
+		["ws://chat.example.com:8081", "chat.example.com:8080", false, false],
 		["http://chat.example.com", "chat.example.com:443", false, false],
 		["https://chat.example.com", "chat.example.com:80", false, false],
 		["https://chat.example.com:444", "chat.example.com", true, false],
@@ -55,6 +58,18 @@ describe("a list", () => {
 		["chrome-extension://abcdef", "chrome-extension://abcdef", true],
 		["http://localhost:3000", "http://localhost:3000", true],
 		["http://localhost:3000", "http://localhost:3001", false],
+		["http://localhost:*", "http://localhost:3001", true],
+		["http://localhost:*", "http://localhost", true],
+		["http://localhost:*", "https://localhost:3001", false],
+		["http://localhost:*", "http://localhost.evil.example:3001", false],
+		["http://localhost:*", "http://localhost:*", false],
+		["http://[::1]:*", "http://[::1]:3001", true],
+		["https://*.example.com:*", "https://a.example.com:8443", true],
+		["null", "null", true],
+		["file://", "file://", true],
+		["file://", "file://evil.example", false],
+		["app://.", "app://.", true],
+		["app://.", "app://x", false],
 		["https://*.example.com:8443", "https://a.example.com:8443", true],
 		["https://*.example.com:8443", "https://a.example.com", false],
 		["https://*.example.com", "https://.example.com", false],
