@@ -92,7 +92,7 @@ export async function explain(
 	const basics = {
 		listener,
 		client_ip: incoming.client.clientIp,
-		host: message.headers.host ?? "",
+		host: incoming.authority,
 		path: incoming.facts.path ?? "",
 	};
 	const nothing = { ...basics, routes: [], checks: [], upstreams: [] };

@@ -8,7 +8,7 @@ import { normaliseIp } from "../options.ts";
 import { type ClientAddress, clientAddress } from "../protocol/client.ts";
 import { countHeader, offeredSubprotocols } from "../protocol/handshake.ts";
 import type { ClientCertificate, GatewayRequest } from "../protocol/request.ts";
-import { parseTarget, splitHost } from "../protocol/target.ts";
+import { parseTarget, splitAbsolute, splitHost } from "../protocol/target.ts";
 import { parseTraceparent } from "../protocol/trace-context.ts";
 import { clientCertificate } from "./client-certificate.ts";
 import { type ConnectionFacts, DETAILS, type RequestDetails } from "./events.ts";
@@ -35,6 +35,10 @@ export interface Incoming {
 	/** The header that `client` was read from. */
 	readonly clientIpHeader: string;
 	readonly certificate: ClientCertificate | undefined;
+	/** The request target, in origin-form if it was in absolute-form. */
+	readonly target: string;
+	/** Host, or the authority of a target in absolute-form. */
+	readonly authority: string;
 	readonly facts: ConnectionFacts;
 	/** Those of the facts. */
 	readonly details: RequestDetails;
@@ -62,6 +66,8 @@ export function readIncoming(
 		port,
 		snapshot.clientIpHeader,
 	);
+	const url = message.url ?? "";
+	const { target = url, authority = headers.host } = url.startsWith("/") ? {} : (splitAbsolute(url) ?? {});
 	const details: RequestDetails = {
 		method: message.method,
 		referer: bareUrl(headers.referer),
@@ -78,6 +84,8 @@ export function readIncoming(
 		client,
 		clientIpHeader: snapshot.clientIpHeader,
 		certificate,
+		target,
+		authority: authority ?? "",
 		details,
 		facts: {
 			[DETAILS]: details,
@@ -86,8 +94,8 @@ export function readIncoming(
 			client_ip: client.clientIp,
 			peer_ip: tcpPeerIp,
 			listener: listener.name,
-			host: headers.host,
-			path: withoutQuery(message.url ?? ""),
+			host: authority,
+			path: withoutQuery(target),
 			origin: headers.origin,
 			user_agent: headers["user-agent"],
 			http_version: message.httpVersion,
@@ -116,9 +124,9 @@ export function readRequest(
 		const hint = "exactly one Host header is required";
 		throw new GatewayError("BAD_REQUEST", hint, { hint });
 	}
-	const target = parseTarget(message.url ?? "");
+	const target = parseTarget(incoming.target);
 	if (!target) throw new GatewayError("BAD_TARGET");
-	const authority = message.headers.host ?? "";
+	const { authority } = incoming;
 	const host = authority === "" ? { host: "" } : splitHost(authority);
 	if (!host)
 		throw new GatewayError("BAD_REQUEST", "the Host header is not a host name", {
@@ -131,7 +139,10 @@ export function readRequest(
 		matchPath: target.matchPath,
 		otherReadings: target.otherReadings,
 		query: target.query,
-		rawHeaders: message.rawHeaders,
+		rawHeaders:
+			websocket && message.headers["sec-websocket-version"] !== "13"
+				? oneVersion(message.rawHeaders)
+				: message.rawHeaders,
 		headers: message.headers,
 		authority,
 		host: host.host,
@@ -148,6 +159,13 @@ export function readRequest(
 		listener: incoming.listener,
 		websocket,
 	};
+}
+
+/** Without a Sec-WebSocket-Version that repeats one (RFC 6455 §11.3.5: at most one); the list itself is not changed. */
+function oneVersion(raw: readonly string[]): readonly string[] {
+	if (countHeader(raw, "sec-websocket-version") < 2) return raw;
+	const first = raw.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === "sec-websocket-version");
+	return raw.filter((_, i) => i < first + 2 || (raw[i - (i % 2)] as string).toLowerCase() !== "sec-websocket-version");
 }
 
 /**

@@ -52,8 +52,7 @@ export function checkHandshake(head: HandshakeHead): Handshake {
 	if (headers["transfer-encoding"] !== undefined || hasBody(headers["content-length"])) {
 		throw bad("an opening handshake must not have a body");
 	}
-	const version = headers["sec-websocket-version"];
-	if (version !== "13") {
+	if (!isVersion13(headers["sec-websocket-version"])) {
 		throw new GatewayError("BAD_VERSION", undefined, { headers: { "Sec-WebSocket-Version": "13" } });
 	}
 	const key = headers["sec-websocket-key"];
@@ -63,8 +62,13 @@ export function checkHandshake(head: HandshakeHead): Handshake {
 	return { key, subprotocols: offeredSubprotocols(headers["sec-websocket-protocol"]) };
 }
 
+/** Whether Sec-WebSocket-Version is 13; some clients, and proxies in front of them, send it twice. */
+function isVersion13(value: string | undefined): boolean {
+	return value === "13" || value?.split(", ").every((each) => each === "13") === true;
+}
+
 /**
- * The tokens of Sec-WebSocket-Protocol (RFC 6455 §11.3.4).
+ * The tokens of Sec-WebSocket-Protocol (RFC 6455 §11.3.4). Empty elements of a list are passed over (RFC 9110 §5.6.1.2).
  * @throws GatewayError BAD_HANDSHAKE for something that is not a token
  */
 export function offeredSubprotocols(header: string | undefined): readonly string[] {
@@ -72,6 +76,7 @@ export function offeredSubprotocols(header: string | undefined): readonly string
 	const tokens: string[] = [];
 	for (const part of header.split(",")) {
 		const token = part.trim();
+		if (token === "") continue;
 		if (!TOKEN.test(token)) throw bad("Sec-WebSocket-Protocol must be a list of tokens");
 		tokens.push(token);
 	}

@@ -43,7 +43,7 @@ const BACKSLASH = 0x5c;
 
 /**
  * Takes a request target apart; undefined means that it has to be answered with BAD_TARGET. Only origin-form is taken:
- * no absolute-form, authority-form or `*`, no fragment, control character or space, and in the path no backslash (browsers
+ * no absolute-form (see {@link splitAbsolute}), authority-form or `*`, no fragment, control character or space, and in the path no backslash (browsers
  * send one in a query as it is), no dot segment, no malformed percent-encoding and no `%00`. Bytes above 0x7f pass: old
  * clients send them raw. A URL parser is never asked: it would "repair" all of these.
  */
@@ -158,6 +158,17 @@ export function equivalentPath(path: string): string {
 		return UNRESERVED.test(character) ? character : text.toUpperCase();
 	});
 	return decoded.replace(SLASHES, "/");
+}
+
+/**
+ * Takes a target in absolute-form apart, which every server must accept (RFC 9112 §3.2.2): the authority, which counts
+ * instead of Host, and the target in origin-form. Undefined for any other form.
+ */
+export function splitAbsolute(target: string): { readonly authority: string; readonly target: string } | undefined {
+	const match = /^(?:https?|wss?):\/\/([^/?#]+)(.*)$/i.exec(target);
+	if (!match) return undefined;
+	const rest = match[2] as string;
+	return { authority: match[1] as string, target: rest.startsWith("/") ? rest : `/${rest}` };
 }
 
 /** A Host header's parts. */

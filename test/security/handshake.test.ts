@@ -40,7 +40,6 @@ const cases: [string, HeadOptions, Expected][] = [
 		bad(400, "BAD_REQUEST"),
 	],
 	["a subprotocol that is no token", { extra: ["Sec-WebSocket-Protocol: chat v2"] }, BAD],
-	["an empty subprotocol in the list", { extra: ["Sec-WebSocket-Protocol: a,,b"] }, BAD],
 ];
 
 describe.each([["plain", false] as const, ["TLS", true] as const])("%s", (_, tls) => {
@@ -86,12 +85,25 @@ test.each([
 	["Upgrade: WebSocket", { change: { Upgrade: "WebSocket" } }],
 	["a list of protocols", { change: { Upgrade: "h2c, websocket" } }],
 	["Content-Length: 0", { extra: ["Content-Length: 0"] }],
+	["an empty subprotocol", { extra: ["Sec-WebSocket-Protocol:"] }],
+	["empty subprotocols in the list", { extra: ["Sec-WebSocket-Protocol: ,a,, b,"] }],
 	["lower-case header names", { change: { Host: undefined }, extra: ["host: gateway.test"] }],
 ] satisfies [string, HeadOptions][])("a correct handshake with %s is taken", async (_, head) => {
 	const { gateway } = await startTarget();
 	const client = await connectRaw({ port: gateway.port });
 	client.write(handshakeHead(head));
 	expect((await client.readHead()).status).toBe(101);
+	client.reset();
+	await gateway.expectQuiet();
+});
+
+test("a version that is sent twice is taken, and the backend gets it once", async () => {
+	const { gateway, backend } = await startTarget();
+	const client = await connectRaw({ port: gateway.port });
+	client.write(handshakeHead({ extra: ["sec-websocket-version: 13", "X-After: 1"] }));
+	expect((await client.readHead()).status).toBe(101);
+	const { request } = await backend.connection();
+	expect([request?.all("sec-websocket-version"), request?.all("x-after")]).toEqual([["13"], ["1"]]);
 	client.reset();
 	await gateway.expectQuiet();
 });

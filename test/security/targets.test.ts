@@ -25,9 +25,9 @@ const unreadable: [string, string][] = [
 	["no slash", "evil.test"],
 ];
 const refused: [string, string][] = [
-	["absolute-form", "http://evil.test/x"],
-	["absolute-form of a WebSocket", "ws://evil.test/x"],
-	["absolute-form with the gateway's own name", "http://gateway.test/x"],
+	["absolute-form of another scheme", "ftp://gateway.test/x"],
+	["absolute-form and dot segments", "http://gateway.test/../x"],
+	["absolute-form and a fragment", "http://gateway.test/x#y"],
 	["asterisk-form", "*"],
 	["a backslash", "/a\\b"],
 	["a backslash first", "/\\evil.test/x"],
@@ -70,6 +70,44 @@ test("a target with CR LF ends the request line: what is left has no version and
 	await expectHandled(target, handshakeHead({ start }), { status: 400, code: "BAD_HANDSHAKE" });
 	await expectHandled(target, plainHead({ start }), { status: 400, code: "BAD_REQUEST", event: "http.request" });
 	await target.gateway.expectQuiet();
+});
+
+test("the host of a target in absolute-form counts, in routing, in the log and for the backend, and Host does not", async () => {
+	const backend = await startRawBackend(anyBackend);
+	const gateway = await startTestGateway(`
+		listeners: [{ address: "127.0.0.1:0" }]
+		upstreams: { app: { endpoints: ["${backend.url}"] } }
+		routes:
+			- { match: { host: chat.test, path_prefix: /ws }, upstream: app }
+	`);
+	for (const [target, sent] of [
+		["http://chat.test/ws?a=1", "/ws?a=1"],
+		["WSS://CHAT.test:443/ws", "/ws"],
+	] as const) {
+		for (const head of [handshakeHead, plainHead]) {
+			const client = await connectRaw({ port: gateway.port });
+			client.write(head({ start: `GET ${target} HTTP/1.1`, change: { Host: "other.test" } }));
+			expect([101, 200]).toContain((await client.readHead()).status);
+			const request = await until(async () => (await backend.connection()).request, { what: "the request" });
+			expect([request.target, request.header("host")?.toLowerCase().replace(":443", "")]).toEqual([sent, "chat.test"]);
+			client.reset();
+		}
+	}
+	for (const [target, status] of [
+		["http://other.test/ws", 404],
+		["http://user@chat.test/ws", 400],
+		["http://chat.test", 404],
+	] as const) {
+		const client = await connectRaw({ port: gateway.port });
+		client.write(handshakeHead({ start: `GET ${target} HTTP/1.1`, change: { Host: "chat.test" } }));
+		expect([target, (await client.readHead()).status]).toEqual([target, status]);
+		client.reset();
+	}
+	await until(() => gateway.lines.of("http.request").length === 2, { what: "the lines" });
+	for (const line of [...gateway.lines.of("http.request"), ...gateway.lines.of("ws.open")])
+		expect(line.path).toBe("/ws");
+	expect(gateway.lines.of("http.request").map(({ host }) => host)).toEqual(["chat.test", "CHAT.test:443"]);
+	await gateway.expectQuiet();
 });
 
 /** A private route before a public one for everything else. */

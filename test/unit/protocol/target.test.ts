@@ -1,6 +1,24 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseTarget, splitHost } from "../../../src/protocol/target.ts";
+import { parseTarget, splitAbsolute, splitHost } from "../../../src/protocol/target.ts";
+
+describe("splitAbsolute", () => {
+	it.each([
+		["http://a.example/x?y#z", "a.example", "/x?y#z"],
+		["WSS://a.example:8443", "a.example:8443", "/"],
+		["ws://[::1]:80?q", "[::1]:80", "/?q"],
+		["https://u:p@a.example//x", "u:p@a.example", "//x"],
+	])("takes %s apart", (text, authority, target) => {
+		expect(splitAbsolute(text)).toEqual({ authority, target });
+	});
+
+	it.each(["/x", "*", "", "ftp://a/x", "http:///x", "http:/a/x", "a.example:443", " http://a/x"])(
+		"leaves %j alone",
+		(text) => {
+			expect(splitAbsolute(text)).toBeUndefined();
+		},
+	);
+});
 
 describe("parseTarget", () => {
 	it.each([
