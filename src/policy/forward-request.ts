@@ -77,24 +77,28 @@ function askOnce({ url, agents, headers, timeout, signal }: AuthQuestion, reuse 
 			headers: headers as string[],
 			agent: reuse ? agent : false,
 		});
+		let answered = false;
+		/** What to do at the deadline; a refusal whose body never ends is one. */
+		let late = (): void => fail(`no answer within ${timeout} ms`);
 		const settle = (answer: AuthAnswer | "stale"): void => {
-			clearTimeout(timer);
+			answered = true;
 			signal.removeEventListener("abort", onAbort);
 			resolve(answer);
 		};
 		const fail = (message: string): void => {
-			settle({ kind: "unavailable", message });
+			if (!answered) settle({ kind: "unavailable", message });
 			outgoing.destroy();
 		};
 		const onAbort = (): void => {
-			clearTimeout(timer);
 			reject(new GatewayError("CLIENT_GONE"));
 			outgoing.destroy();
 		};
-		const timer = setTimeout(() => fail(`no answer within ${timeout} ms`), timeout);
+		// Runs until the whole answer is there: a body that never ends must not keep its connection from others.
+		const timer = setTimeout(() => late(), timeout);
+		outgoing.once("close", () => clearTimeout(timer));
 		signal.addEventListener("abort", onAbort, { once: true });
 		outgoing.on("error", (error: NodeJS.ErrnoException) => {
-			if (reuse && outgoing.reusedSocket && error.code === "ECONNRESET") settle("stale");
+			if (reuse && outgoing.reusedSocket && error.code === "ECONNRESET" && !answered) settle("stale");
 			else fail(error.code ?? error.message);
 		});
 		outgoing.on("upgrade", (_response, socket) => {
@@ -104,36 +108,42 @@ function askOnce({ url, agents, headers, timeout, signal }: AuthQuestion, reuse 
 		outgoing.on("response", (response) => {
 			const status = response.statusCode as number;
 			response.on("error", () => fail("the answer broke off"));
-			if (status >= 200 && status < 300) {
-				response.resume();
-				settle({ kind: "allowed", headers: response.headers });
-			} else if (status >= 500) {
-				response.resume();
-				settle({ kind: "unavailable", message: `it answered ${status}` });
-			} else {
-				collect(response, (body) => {
+			if (status >= 300 && status < 500) {
+				late = collect(response, (body) => {
 					settle({ kind: "denied", answer: relayed(response, body) });
 					outgoing.destroy();
 				});
+				return;
 			}
+			let bytes = 0;
+			response.on("data", (chunk: Buffer) => {
+				bytes += chunk.length;
+				if (bytes > MAX_BODY) outgoing.destroy();
+			});
+			if (status >= 200 && status < 300) settle({ kind: "allowed", headers: response.headers });
+			else settle({ kind: "unavailable", message: `it answered ${status}` });
 		});
 		outgoing.end();
 	});
 }
 
-/** At most {@link MAX_BODY} bytes of the body. */
-function collect(response: IncomingMessage, done: (body: Buffer) => void): void {
+/** At most {@link MAX_BODY} bytes of the body; the returned function stops waiting for more of it. */
+function collect(response: IncomingMessage, done: (body: Buffer) => void): () => void {
 	const chunks: Buffer[] = [];
 	let bytes = 0;
+	let finished = false;
+	const finish = (): void => {
+		if (finished) return;
+		finished = true;
+		done(Buffer.concat(chunks));
+	};
 	response.on("data", (chunk: Buffer) => {
-		if (bytes >= MAX_BODY) return;
 		chunks.push(chunk.subarray(0, MAX_BODY - bytes));
 		bytes += chunk.length;
-		if (bytes >= MAX_BODY) done(Buffer.concat(chunks));
+		if (bytes >= MAX_BODY) finish();
 	});
-	response.on("end", () => {
-		if (bytes < MAX_BODY) done(Buffer.concat(chunks));
-	});
+	response.on("end", finish);
+	return finish;
 }
 
 function relayed(response: IncomingMessage, body: Buffer): RelayedAnswer {

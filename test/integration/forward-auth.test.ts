@@ -20,12 +20,16 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 /** An authentication server whose answer can be changed. */
 async function startAuth(answer: Answer) {
 	const asked: IncomingMessage[] = [];
-	const auth = { asked, answer, connections: 0, url: "" };
+	const auth = { asked, answer, connections: 0, open: 0, url: "" };
 	const server = createServer((request, response) => {
 		asked.push(request);
 		auth.answer(request, response);
 	});
-	server.on("connection", () => auth.connections++);
+	server.on("connection", (socket) => {
+		auth.connections++;
+		auth.open++;
+		socket.once("close", () => auth.open--);
+	});
 	const { port } = await listen(server);
 	auth.url = `http://127.0.0.1:${port}/check?realm=chat`;
 	return auth;
@@ -178,7 +182,6 @@ test("no answer, a 5xx and an odd one keep clients out, unless failure_mode says
 		(request) => request.socket.destroy(),
 		(request) => request.socket.end("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"),
 		(request) => request.socket.end("nonsense\r\n\r\n"),
-		(_, response) => response.writeHead(403, { "Content-Length": "10" }).write("half"),
 	];
 	for (const answer of answers) {
 		auth.answer = answer;
@@ -255,4 +258,30 @@ test("during the connection it is asked again: a refusal closes with 1008, a fai
 	const after = auth.asked.length;
 	await new Promise((resolve) => setTimeout(resolve, 300));
 	expect(auth.asked.length).toBe(after);
+});
+
+test("an answer whose body never ends is an answer, and holds up nobody: its connection is given back at the deadline", async () => {
+	const endless =
+		(status: number): Answer =>
+		(_, response) => {
+			response.writeHead(status, { "X-User": "ada" });
+			const timer = setInterval(() => response.write("x"), 20);
+			response.once("close", () => clearInterval(timer));
+		};
+	const auth = await startAuth(endless(200));
+	const guarded = await startGuarded(rule(auth.url, ", timeout: 400ms, failure_mode: allow"));
+	// As many as there are connections to one server at once.
+	const allowed = await Promise.all(Array.from({ length: 64 }, () => guarded.http("/")));
+	expect(new Set(allowed.map(({ head }) => head.status))).toEqual(new Set([200]));
+	await until(() => auth.open === 0, { what: "no connection to the authentication server" });
+	auth.answer = endless(403);
+	expect((await guarded.http("/")).head.status).toBe(403);
+	auth.answer = (_, response) => response.writeHead(403, { "Content-Length": "10" }).write("half");
+	const half = await guarded.http("/");
+	expect([half.head.status, half.body], "a refusal, whatever failure_mode says").toEqual([403, "half"]);
+	auth.answer = (_, response) => response.writeHead(200).end(Buffer.alloc(1_000_000));
+	expect((await guarded.http("/")).head.status).toBe(200);
+	auth.answer = yes;
+	expect((await guarded.http("/")).head.status).toBe(200);
+	await until(() => auth.open <= 1, { what: "only the kept connection" });
 });
