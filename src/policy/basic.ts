@@ -1,11 +1,12 @@
 /** `auth.basic`: name and password (RFC 7617), checked against an htpasswd file. */
+import { createHmac, randomBytes } from "node:crypto";
 import { z } from "zod";
 import { GatewayError } from "../errors.ts";
 import { headerText } from "../protocol/headers.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
 import type { Check, CheckDeps, Granted } from "./check.ts";
 import { headerNameOption } from "./header-name.ts";
-import { isPasswordHash } from "./passwords.ts";
+import { hashOfNothing, isPasswordHash } from "./passwords.ts";
 import { parseSecretLines } from "./secrets-file.ts";
 import { authorization } from "./token-source.ts";
 
@@ -47,8 +48,7 @@ export function parseUsersFile(text: string): ReadonlyMap<string, string> {
  */
 export function basicCheck(config: BasicConfig, { readFile, states }: CheckDeps): Check {
 	const users = parseUsersFile(readFile(config.users_file).toString("utf8"));
-	// Compared with when there is no such user; the result does not count.
-	const [anyHash] = users.values();
+	const unknown = unknownUsers([...users.values()]);
 	const header = config.forward_user;
 	const realm = config.realm.replace(/["\\]/g, "\\$&");
 	const headers = { "WWW-Authenticate": `Basic realm="${realm}", charset="UTF-8"` };
@@ -72,12 +72,27 @@ export function basicCheck(config: BasicConfig, { readFile, states }: CheckDeps)
 			const credentials = parseCredentials(given);
 			if (credentials === undefined) throw refusal();
 			const { user, password } = credentials;
-			const hash = users.get(user);
-			if (anyHash === undefined) throw refusal();
-			const matches = states.passwords.verify(password, hash ?? anyHash);
-			if (matches === true) return grant(hash !== undefined, user, request);
-			return matches.then((same) => grant(same && hash !== undefined, user, request));
+			const known = users.get(user);
+			const hash = known ?? unknown(user);
+			if (hash === undefined) throw refusal();
+			const matches = states.passwords.verify(password, hash);
+			if (matches === true) return grant(known !== undefined, user, request);
+			return matches.then((same) => grant(same && known !== undefined, user, request));
 		},
+	};
+}
+
+/**
+ * What the passwords of unknown users are compared with: hashes that no password fits and that take as much time as those
+ * of the file. Which one is taken depends on the name alone, so that where kinds and costs are mixed, an unknown name
+ * looks like one of the users every time it is asked about.
+ */
+export function unknownUsers(hashes: readonly string[]): (user: string) => string | undefined {
+	const dummies = hashes.map(hashOfNothing);
+	const key = randomBytes(16);
+	return (user) => {
+		const number = createHmac("sha256", key).update(user).digest().readUInt32BE();
+		return dummies[number % dummies.length];
 	};
 }
 

@@ -36,6 +36,10 @@ export function checkClaims(claims: Claims, rules: ClaimRules, now: number): voi
 	if (expires !== undefined && now >= expires + rules.tolerance) throw refusal("JWT_EXPIRED");
 	const notBefore = time(claims, "nbf");
 	if (notBefore !== undefined && now < notBefore - rules.tolerance) throw refusal("JWT_NOT_YET_VALID");
+	const issued = time(claims, "iat");
+	if (issued !== undefined && now < issued - rules.tolerance) {
+		throw refusal("JWT_NOT_YET_VALID", "the token was issued in the future (iat)");
+	}
 	if (rules.issuers && !(typeof claims.iss === "string" && rules.issuers.includes(claims.iss))) {
 		throw refusal("JWT_CLAIMS", "the token's issuer (iss) is not the route's");
 	}
@@ -52,7 +56,7 @@ export function checkClaims(claims: Claims, rules: ClaimRules, now: number): voi
 }
 
 /** A time claim in ms since the epoch. @throws GatewayError JWT_INVALID */
-export function time(claims: Claims, name: "exp" | "nbf"): number | undefined {
+export function time(claims: Claims, name: "exp" | "nbf" | "iat"): number | undefined {
 	const value = claims[name];
 	if (value === undefined) return undefined;
 	if (typeof value !== "number" || !Number.isFinite(value)) {

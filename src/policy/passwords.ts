@@ -45,6 +45,13 @@ export function isPasswordHash(hash: string): boolean {
 	);
 }
 
+/** A hash of the same kind and cost as another one, with a random end that no password is known for. */
+export function hashOfNothing(hash: string): string {
+	// bcrypt: 22 characters of salt and 31 of hash. Hexadecimal digits are in the alphabet of every kind.
+	const digest = hash.startsWith("$2") ? 31 : hash.length - hash.lastIndexOf("$") - 1;
+	return hash.slice(0, -digest) + randomBytes(digest).toString("hex").slice(0, digest);
+}
+
 /** One for each process; the thread is there from the first password on. */
 export class PasswordVerifier {
 	/** Right passwords only: wrong ones cannot push them out. */

@@ -3,6 +3,8 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { argon2id, bcrypt } from "hash-wasm";
 import { expect, test } from "vitest";
+import { unknownUsers } from "../../src/policy/basic.ts";
+import { hashOfNothing, isPasswordHash, PasswordVerifier } from "../../src/policy/passwords.ts";
 import { temporaryFiles } from "../harness/certs.ts";
 import { startGuarded } from "../harness/guarded.ts";
 import { expectRejection } from "../harness/rejections.ts";
@@ -102,3 +104,28 @@ test("a hundred handshakes of one user cost one verification, and do not hold up
 	// A hundred verifications would take a hundred times as long as the first.
 	expect(performance.now() - againAt).toBeLessThan(first * 20);
 });
+
+test("an unknown name costs what one of the users costs, the same one each time, whatever kinds of hashes there are", async () => {
+	const unknown = unknownUsers([await hashOf("y"), await argonOf("z")]);
+	const names = Array.from({ length: 100 }, (_, i) => `user${i}`);
+	const kinds = names.map((name) => unknown(name)?.slice(0, 6));
+	expect(new Set(kinds)).toEqual(new Set(["$2y$05", "$argon"]));
+	expect(names.map((name) => unknown(name)?.slice(0, 6))).toEqual(kinds);
+	expect(unknownUsers([])("ada")).toBeUndefined();
+});
+
+test.each([hashOf, argonOf])(
+	"the hash of nothing has the kind and the cost of its model, and can be checked",
+	async (make) => {
+		const model = await make("secret");
+		const nothing = hashOfNothing(model);
+		expect([isPasswordHash(nothing), nothing.length, nothing.slice(0, 12)]).toEqual([
+			true,
+			model.length,
+			model.slice(0, 12),
+		]);
+		const passwords = new PasswordVerifier();
+		expect(await passwords.verify("secret", nothing)).toBe(false);
+		await passwords.close();
+	},
+);

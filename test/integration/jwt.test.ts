@@ -68,6 +68,9 @@ test("every kind of bad token is a 401 with its code, and none reaches a backend
 	expect(await verdict(guarded, await hs({ exp: inSeconds(60) }))).toBe("ok");
 	expect(await verdict(guarded, await hs({ nbf: inSeconds(60) }))).toBe("JWT_NOT_YET_VALID");
 	expect(await verdict(guarded, await hs({ nbf: inSeconds(1) }))).toBe("ok");
+	expect(await verdict(guarded, await hs({ iat: inSeconds(60) }))).toBe("JWT_NOT_YET_VALID");
+	expect(await verdict(guarded, await hs({ iat: inSeconds(1) }))).toBe("ok");
+	expect(await verdict(guarded, await hs({ iat: inSeconds(-60) }))).toBe("ok");
 
 	expect(await verdict(guarded, await hs({ iss: "https://evil" }))).toBe("JWT_CLAIMS");
 	expect(await verdict(guarded, await hs({ iss: ["https://id"] }))).toBe("JWT_CLAIMS");
