@@ -89,6 +89,8 @@ export const ERRORS = {
 		phase: "admit",
 		hint: "pages of this origin may not connect; the operator can add the origin to allowed_origins of the route",
 	},
+	CLIENT_CERTIFICATE_MISSING: { status: 403, side: "client", phase: "admit", hint: "a client certificate is required" },
+	CLIENT_CERTIFICATE_DENIED: { status: 403, side: "client", phase: "admit", hint: "this certificate may not connect" },
 	JWT_MISSING: { status: 401, side: "client", phase: "admit", hint: "a token is required; sign in and send it along" },
 	JWT_INVALID: { status: 401, side: "client", phase: "admit", hint: "the token is not valid; sign in again" },
 	JWT_EXPIRED: {

@@ -5,12 +5,16 @@ import { type AddressConfig, addressCheck, addressOptions } from "./address.ts";
 import { apiKeyCheck, apiKeyOptions } from "./api-key.ts";
 import { basicCheck, basicOptions } from "./basic.ts";
 import type { Check, CheckDeps, HeaderPolicy } from "./check.ts";
+import { clientCertificateCheck, clientCertificateOptions } from "./client-certificate.ts";
 import { addressLimitChecks, type ConnectionLimitsConfig, connectionLimitChecks } from "./connection-limits.ts";
 import { forwardAuthCheck, forwardAuthOptions } from "./forward-auth.ts";
 import { jwtCheck, jwtOptions } from "./jwt.ts";
 import { type OriginConfig, originCheck, originOptions } from "./origin.ts";
 
 const authMap = z.strictObject({
+	client_certificate: clientCertificateOptions
+		.optional()
+		.meta({ description: "A certificate that the listener has verified (`tls.client_auth`)." }),
 	jwt: jwtOptions.optional().meta({ description: "A signed token (JSON Web Token)." }),
 	api_key: apiKeyOptions.optional().meta({ description: "A key for each program." }),
 	basic: basicOptions.optional().meta({ description: "Name and password." }),
@@ -21,7 +25,7 @@ export type AuthConfig = z.output<typeof authMap>;
 
 const authOptions = z
 	.union([z.literal("off"), z.literal(false), authMap], {
-		error: "expected a map (jwt, api_key, basic, forward) or off",
+		error: "expected a map (client_certificate, jwt, api_key, basic, forward) or off",
 	})
 	.transform((auth): AuthConfig => (typeof auth === "object" ? auth : {}));
 
@@ -60,6 +64,7 @@ export function compilePolicy(config: PolicyConfig, deps: CheckDeps): Policy {
 		addressCheck(config),
 		originCheck(config),
 		...addressLimitChecks(limits, deps),
+		auth.client_certificate && clientCertificateCheck(auth.client_certificate),
 		auth.api_key && apiKeyCheck(auth.api_key, deps),
 		auth.jwt && jwtCheck(auth.jwt, deps),
 		auth.basic && basicCheck(auth.basic, deps),

@@ -227,6 +227,74 @@ describe("the certificate headers", () => {
 	});
 });
 
+describe("a route that wants a certificate", () => {
+	async function start(routes: string) {
+		const ca = await certificate(["Test CA"], { isCa: true });
+		const files = await temporaryFiles({ "ca.pem": ca.cert });
+		const backend = await startRawBackend(echoingFrames());
+		const gateway = await startTestGateway(`
+			trusted_proxies: [127.0.0.1]
+			listeners:
+				- { name: mtls, address: "127.0.0.1:0", tls: { self_signed: [localhost], client_ca: "${files["ca.pem"]}", client_auth: request } }
+				- { name: open, address: "127.0.0.1:0" }
+			upstreams: { b: { endpoints: ["${backend.url}"] } }
+			defaults: { timeouts: { close: 1s } }
+			routes:
+				${routes}
+		`);
+		const ask = async (path: string, tls?: Certificate, listener = "mtls"): Promise<number> => {
+			const client = await connectRaw({ port: gateway.portOf(listener), tls: listener === "mtls" && (tls ?? true) });
+			const { status } = await client.handshake(path, { headers: FORGED });
+			client.reset();
+			return status;
+		};
+		const of = (name: string) => certificate([name], { ca });
+		return { gateway, ask, of };
+	}
+
+	it("lets in those whose subject it names, in full or by a pattern, and nobody who only says so", async () => {
+		const { gateway, ask, of } = await start(
+			`
+				- { name: any, match: { path: /any }, upstream: b, auth: { client_certificate: {} } }
+				- { name: some, match: { path: /some }, upstream: b, auth: { client_certificate: { subject: [CN=svc, { regex: '^CN=worker-\\d+$' }] } } }
+				- { name: optional, match: { path: /optional }, upstream: b, auth: { client_certificate: { required: false, subject: CN=svc } } }
+		`.trim(),
+		);
+		const [svc, worker, other] = [await of("svc"), await of("worker-7"), await of("worker-7x")];
+		const outcomes: Record<string, number[]> = {};
+		for (const path of ["/any", "/some", "/optional"]) {
+			outcomes[path] = [];
+			for (const who of [svc, worker, other, undefined]) outcomes[path].push(await ask(path, who));
+			outcomes[path].push(await ask(path, undefined, "open"));
+		}
+		expect(outcomes).toEqual({
+			"/any": [101, 101, 101, 403, 403],
+			"/some": [101, 101, 403, 403, 403],
+			"/optional": [101, 403, 403, 101, 101],
+		});
+		expect(await gateway.waitForLog((line) => line.code === "CLIENT_CERTIFICATE_DENIED")).toMatchObject({
+			message: "the certificate's subject CN=worker-7x is not one of auth.client_certificate.subject",
+		});
+		expect(await gateway.waitForLog((line) => line.code === "CLIENT_CERTIFICATE_MISSING")).toMatchObject({
+			status: 403,
+		});
+	});
+
+	it("matches on the header that the gateway writes, never on a client's", async () => {
+		const { ask, of } = await start(
+			`
+				- { match: { headers: { X-Client-Verified: SUCCESS, X-Client-Cert-Subject: "CN=Müller" } }, upstream: b, rewrite: { path: /a } }
+				- { match: { headers: { X_Client_Verified: SUCCESS } }, upstream: b, deny: [0.0.0.0/0] }
+				- { match: { headers: { X-Forwarded-Prefix: { present: false }, X-Real-IP: 127.0.0.1, X-Forwarded-Proto: http } }, upstream: b }
+		`.trim(),
+		);
+		expect(await ask("/", await of("Müller"))).toBe(101);
+		expect(await ask("/", await of("svc"))).toBe(403);
+		expect(await ask("/", undefined)).toBe(404);
+		expect(await ask("/", undefined, "open")).toBe(101);
+	});
+});
+
 describe("a real client with a certificate", () => {
 	it("talks to its backend", async () => {
 		const ca = await certificate(["Test CA"], { isCa: true });
@@ -339,6 +407,16 @@ describe("a backend that wants a certificate", () => {
 });
 
 describe("clawgate check", () => {
+	it("finds a route that wants a certificate where no listener asks for one", async () => {
+		await expect(
+			startTestGateway(`
+				listeners: [{ address: "127.0.0.1:0", tls: { self_signed: [a] } }]
+				upstreams: { b: { endpoints: ["ws://127.0.0.1:1"] } }
+				routes: [{ upstream: b, auth: { client_certificate: {} } }]
+			`),
+		).rejects.toThrow(/no listener asks for client certificates/);
+	});
+
 	it.each([
 		["client_auth: require", /needs client_ca: the authorities/],
 		['client_ca: "FILE"', /client_ca is no use without client_auth/],

@@ -57,11 +57,23 @@ function checkRoute(context: CheckContext, path: KeyPath, route: RawMap): Proble
 			: ["defaults", "auth", ...keys];
 	const problems: Problem[] = [];
 	if (isMap(merged.jwt)) problems.push(...checkJwt(context, merged.jwt, (...keys) => at("jwt", ...keys)));
+	if (
+		isMap(merged.client_certificate) &&
+		merged.client_certificate.required !== false &&
+		!asksForCertificates(context)
+	) {
+		const message = "no listener asks for client certificates: set tls.client_auth and tls.client_ca of one";
+		problems.push(context.source.problem(at("client_certificate"), message, { onKey: true }));
+	}
 	if (isMap(merged.jwt) && isMap(merged.basic) && readsAuthorization(merged.jwt.from)) {
 		const message = "cannot stand next to jwt, which reads the same header; let jwt have its token from elsewhere";
 		problems.push(context.source.problem(at("basic"), message, { onKey: true }));
 	}
 	return problems;
+}
+
+function asksForCertificates({ data }: CheckContext): boolean {
+	return textsAt(data, "listeners.*.tls.client_auth").some(({ value }) => value === "request" || value === "require");
 }
 
 function checkJwt({ source, folder }: CheckContext, jwt: RawMap, at: (...keys: string[]) => KeyPath): Problem[] {

@@ -126,7 +126,7 @@ it("mistakes in single options", () => {
 		["limits: { connections: 0 }", "connections"],
 		["limits: { new_connections_per_ip: { rate: 0/s } }", "has to be more than 0"],
 		["limits: { new_connections_per_ip: { rate: 10 } }", "expected a rate"],
-		["auth: yes please", "expected a map (jwt, api_key, basic, forward) or off"],
+		["auth: yes please", "expected a map (client_certificate, jwt, api_key, basic, forward) or off"],
 	] as const) {
 		expect([lines, ...at(lines)]).toEqual([lines, expect.stringContaining(message)]);
 	}
