@@ -91,6 +91,7 @@ export const ERRORS = {
 	},
 	CLIENT_CERTIFICATE_MISSING: { status: 403, side: "client", phase: "admit", hint: "a client certificate is required" },
 	CLIENT_CERTIFICATE_DENIED: { status: 403, side: "client", phase: "admit", hint: "this certificate may not connect" },
+	LOGIN_LOCKED: { status: 429, side: "client", phase: "admit", hint: "too many failed logins; wait, then try again" },
 	JWT_MISSING: { status: 401, side: "client", phase: "admit", hint: "a token is required; sign in and send it along" },
 	JWT_INVALID: { status: 401, side: "client", phase: "admit", hint: "the token is not valid; sign in again" },
 	JWT_EXPIRED: {

@@ -168,6 +168,10 @@ function oneVersion(raw: readonly string[]): readonly string[] {
 	return raw.filter((_, i) => i < first + 2 || (raw[i - (i % 2)] as string).toLowerCase() !== "sec-websocket-version");
 }
 
+/** On a connection with plain HTTP: the route of its last request. */
+const ASKED = Symbol("clawgate.asked");
+type NotedSocket = Socket & { [ASKED]?: string };
+
 /**
  * The first route that takes a request, and the request as that route sees it. The facts for the log are brought up to
  * date.
@@ -175,12 +179,17 @@ function oneVersion(raw: readonly string[]): readonly string[] {
  */
 export function findRoute(
 	snapshot: Snapshot,
-	{ facts }: Incoming,
+	{ facts, message: { socket } }: Incoming,
 	received: GatewayRequest,
 ): { readonly route: Route; readonly request: GatewayRequest } {
 	const route = snapshot.table.find(received);
 	if (!route) throw new GatewayError("NO_ROUTE");
-	const request = route.view === undefined ? received : route.view(received);
+	let request = route.view === undefined ? received : route.view(received);
+	if (!request.websocket) {
+		const noted = socket as NotedSocket;
+		if (noted[ASKED] === route.name) request = { ...request, keptAlive: true };
+		else noted[ASKED] = route.name;
+	}
 	facts.route = route.name;
 	facts.client_ip = request.clientIp;
 	return { route, request };

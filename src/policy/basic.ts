@@ -66,6 +66,7 @@ export function basicCheck(config: BasicConfig, { readFile, states }: CheckDeps)
 	return {
 		name: "basic",
 		reserved: header === undefined ? [] : [header],
+		loginName: (request) => parseCredentials(source.find(request) ?? "")?.user,
 		check({ request }) {
 			const given = source.find(request);
 			if (given === undefined) throw new GatewayError("BASIC_MISSING", undefined, { headers });

@@ -62,6 +62,8 @@ export interface Check {
 	readonly name: string;
 	/** Headers that only this check may set: a client's are removed even when the check sets nothing. */
 	readonly reserved?: readonly string[];
+	/** Who the client says it is, where it says so; failed logins are counted by it. */
+	loginName?(request: GatewayRequest): string | undefined;
 	/** @throws GatewayError (also as a rejection) when the client may not connect */
 	check(context: CheckContext): Granted | undefined | Promise<Granted | undefined>;
 }

@@ -5,7 +5,7 @@ import { rateText } from "../options.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
 import type { Check, CheckDeps, Granted } from "./check.ts";
 import { clientKey } from "./client-key.ts";
-import type { CounterKey, CounterLimit } from "./counters.ts";
+import type { CounterKey, CounterLimit, Rate } from "./counters.ts";
 
 const count = z.int({ error: "expected a whole number of connections" }).min(1);
 
@@ -24,24 +24,38 @@ const rate = z
 
 /** Keys of `limits`. */
 export const connectionLimitOptions = {
-	connections: count.optional().meta({ description: "WebSocket connections of the whole route; above it 503." }),
+	connections: count.optional().meta({
+		description: "WebSocket connections, and plain HTTP requests while they run, of the whole route; above it 503.",
+	}),
 	connections_per_ip: count.optional().meta({
-		description: "WebSocket connections of one client address, or of one /64 of IPv6; above it 429.",
+		description:
+			"The same of one client address, or of one /64 of IPv6; above it 429. Polling (Socket.IO, SockJS) needs two at a time.",
 	}),
 	connections_per_user: count.optional().meta({
-		description:
-			"WebSocket connections of one authenticated user; above it 429. Clients without a name are not counted.",
+		description: "The same of one authenticated user; above it 429. Clients without a name are not counted.",
 	}),
 	new_connections_per_ip: rate.optional().meta({
-		description: "Opening handshakes of one client address, or /64, refused ones too; above it 429.",
+		description:
+			"Opening handshakes and connections with plain HTTP requests of one client address, or /64, refused ones too; above it 429.",
 	}),
+	failed_logins: z
+		.union([z.literal("off"), z.literal(false), rate], {
+			error: "expected a rate such as { rate: 10/m, burst: 20 }, or off",
+		})
+		.prefault({ rate: "10/m", burst: 20 })
+		.transform((value) => (typeof value === "object" ? value : undefined))
+		.meta({
+			description:
+				"Wrong passwords, API keys and token signatures of one client address, or /64, and wrong passwords of one name wherever they come from. Above it both get 429, whatever they send, but not users who logged in from the same address within the last hour.",
+		}),
 };
 
 export interface ConnectionLimitsConfig {
 	readonly connections?: number | undefined;
 	readonly connections_per_ip?: number | undefined;
 	readonly connections_per_user?: number | undefined;
-	readonly new_connections_per_ip?: { readonly perSecond: number; readonly burst: number } | undefined;
+	readonly new_connections_per_ip?: Rate | undefined;
+	readonly failed_logins?: Rate | undefined;
 }
 
 /** Seconds to wait when nobody can know when a place becomes free. */
@@ -53,7 +67,7 @@ const CODES = {
 	connections_per_ip: "LIMIT_CONNECTIONS_PER_IP",
 	connections_per_user: "LIMIT_CONNECTIONS_PER_USER",
 	new_connections_per_ip: "LIMIT_NEW_CONNECTIONS",
-} as const satisfies Record<CounterLimit, ErrorCode>;
+} as const satisfies Partial<Record<CounterLimit, ErrorCode>>;
 
 /** Limits by address: before authentication, so that guessing and waiting for it are limited too. */
 export function addressLimitChecks(config: ConnectionLimitsConfig, deps: CheckDeps): Check[] {
@@ -63,7 +77,7 @@ export function addressLimitChecks(config: ConnectionLimitsConfig, deps: CheckDe
 		checks.push({
 			name: "new_connections_per_ip",
 			check({ request, route }) {
-				if (!request.websocket) return undefined;
+				if (request.keptAlive) return undefined;
 				const refuse = (wait: number): undefined => {
 					if (wait === 0) return undefined;
 					throw refusal(deps, "new_connections_per_ip", route, Math.max(1, Math.ceil(wait / 1000)));
@@ -91,9 +105,9 @@ export function connectionLimitChecks(config: ConnectionLimitsConfig, deps: Chec
 	return checks;
 }
 
-/** A check whose lease is one of `max` places. Plain HTTP takes none. */
+/** A check whose lease is one of `max` places: of a tunnel while it is open, of a plain HTTP request while it runs. */
 function placeCheck(
-	limit: CounterLimit,
+	limit: keyof typeof CODES,
 	max: number,
 	deps: CheckDeps,
 	keyOf: (request: GatewayRequest, user: string | undefined) => string | undefined,
@@ -106,7 +120,7 @@ function placeCheck(
 	return {
 		name: limit,
 		check({ request, route, user }) {
-			const name = request.websocket ? keyOf(request, user) : undefined;
+			const name = keyOf(request, user);
 			if (name === undefined) return undefined;
 			const key = { limit, route, key: name };
 			const taken = counters.acquire(key, max);
@@ -115,7 +129,7 @@ function placeCheck(
 	};
 }
 
-function refusal({ states }: CheckDeps, limit: CounterLimit, route: string, retryAfter: number): GatewayError {
+function refusal({ states }: CheckDeps, limit: keyof typeof CODES, route: string, retryAfter: number): GatewayError {
 	states.limited(route, limit);
 	return new GatewayError(CODES[limit], `the limit ${limit} of the route is reached`, { retryAfter });
 }

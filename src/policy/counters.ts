@@ -2,7 +2,12 @@
 import { LRUCache } from "lru-cache";
 
 /** The limits whose state is here; also the values of the metric label `limit`. */
-export type CounterLimit = "connections" | "connections_per_ip" | "connections_per_user" | "new_connections_per_ip";
+export type CounterLimit =
+	| "connections"
+	| "connections_per_ip"
+	| "connections_per_user"
+	| "new_connections_per_ip"
+	| "failed_logins";
 
 /** Who is counted: the same after a reload, so that nothing is counted anew. */
 export interface CounterKey {
@@ -32,6 +37,8 @@ export interface Counters {
 	release(key: CounterKey): void;
 	/** Uses a rate once: 0, or when there was nothing left, the ms until there is. */
 	take(key: CounterKey, rate: Rate): number | Promise<number>;
+	/** The ms until a rate that is used up has something left, else 0; nothing is used. Asks nobody, so that it costs no wait. */
+	blocked(key: CounterKey, rate: Rate): number;
 	/** For metrics. */
 	sizes(): Iterable<CounterSize>;
 }
@@ -75,25 +82,37 @@ export class LocalCounters implements Counters {
 		else places?.delete(id);
 	}
 
-	take({ limit, route, key }: CounterKey, { perSecond, burst }: Rate): number {
-		let rates = this.#rates.get(limit);
+	take(key: CounterKey, rate: Rate): number {
+		let rates = this.#rates.get(key.limit);
 		if (!rates) {
 			rates = new LRUCache({ max: this.#maxRates });
-			this.#rates.set(limit, rates);
+			this.#rates.set(key.limit, rates);
 		}
-		const id = `${route}\0${key}`;
+		const { full, wait } = this.#next(key, rate);
+		if (wait === 0) rates.set(idOf(key), full);
+		return wait;
+	}
+
+	blocked(key: CounterKey, rate: Rate): number {
+		return this.#rates.has(key.limit) ? this.#next(key, rate).wait : 0;
+	}
+
+	/** What using a rate once would lead to. */
+	#next(key: CounterKey, { perSecond, burst }: Rate): { full: number; wait: number } {
 		const now = this.#clock();
 		const interval = 1000 / perSecond;
-		const full = Math.max(rates.get(id) ?? 0, now) + interval;
+		const full = Math.max(this.#rates.get(key.limit)?.get(idOf(key)) ?? 0, now) + interval;
 		const wait = full - burst * interval - now;
 		// Floating point: the last of a burst must not fail by a millionth.
-		if (wait > 1e-6) return wait;
-		rates.set(id, full);
-		return 0;
+		return { full, wait: wait > 1e-6 ? wait : 0 };
 	}
 
 	*sizes(): Iterable<CounterSize> {
 		for (const [limit, { size }] of this.#places) yield { limit, entries: size };
 		for (const [limit, { size }] of this.#rates) yield { limit, entries: size };
 	}
+}
+
+function idOf({ route, key }: CounterKey): string {
+	return `${route}\0${key}`;
 }

@@ -7,6 +7,7 @@ import { basicCheck, basicOptions } from "./basic.ts";
 import type { Check, CheckDeps, HeaderPolicy } from "./check.ts";
 import { clientCertificateCheck, clientCertificateOptions } from "./client-certificate.ts";
 import { addressLimitChecks, type ConnectionLimitsConfig, connectionLimitChecks } from "./connection-limits.ts";
+import { countFailures } from "./failed-logins.ts";
 import { forwardAuthCheck, forwardAuthOptions } from "./forward-auth.ts";
 import { jwtCheck, jwtOptions } from "./jwt.ts";
 import { type OriginConfig, originCheck, originOptions } from "./origin.ts";
@@ -60,14 +61,16 @@ export interface Policy extends HeaderPolicy {
  */
 export function compilePolicy(config: PolicyConfig, deps: CheckDeps): Policy {
 	const { auth, limits } = config;
+	const guarded = (check: Check): Check =>
+		limits.failed_logins === undefined ? check : countFailures(check, limits.failed_logins, deps);
 	const checks = [
 		addressCheck(config),
 		originCheck(config),
 		...addressLimitChecks(limits, deps),
 		auth.client_certificate && clientCertificateCheck(auth.client_certificate),
-		auth.api_key && apiKeyCheck(auth.api_key, deps),
-		auth.jwt && jwtCheck(auth.jwt, deps),
-		auth.basic && basicCheck(auth.basic, deps),
+		auth.api_key && guarded(apiKeyCheck(auth.api_key, deps)),
+		auth.jwt && guarded(jwtCheck(auth.jwt, deps)),
+		auth.basic && guarded(basicCheck(auth.basic, deps)),
 		auth.forward && forwardAuthCheck(auth.forward, deps),
 		...connectionLimitChecks(limits, deps),
 	].filter((check) => check !== undefined);

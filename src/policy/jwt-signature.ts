@@ -88,7 +88,7 @@ function algorithmOf(encoded: string, algorithms: readonly Algorithm[]): Algorit
 function refusal(error: unknown): unknown {
 	if (error instanceof errors.JWSSignatureVerificationFailed) return badSignature();
 	if (error instanceof errors.JOSEAlgNotAllowed) return notAllowed();
-	if (error instanceof errors.JWKSNoMatchingKey) return invalid("no key of the key set fits the token");
+	if (error instanceof errors.JWKSNoMatchingKey) return invalid("no key of the key set fits the token", error);
 	if (error instanceof errors.JOSEError) return malformed();
 	// WebCrypto and jose report a key that does not fit the algorithm with these.
 	if (error instanceof TypeError || error instanceof DOMException)
@@ -108,6 +108,11 @@ function badSignature(): GatewayError {
 	return invalid("the token's signature is wrong");
 }
 
-function invalid(message: string): GatewayError {
-	return new GatewayError("JWT_INVALID", message, { headers: challenge("invalid_token") });
+function invalid(message: string, cause?: Error): GatewayError {
+	return new GatewayError("JWT_INVALID", message, { headers: challenge("invalid_token"), cause });
+}
+
+/** Whether a refusal only says that the token's key is not known (yet): after a rotation many good tokens are like that. */
+export function isUnknownKey({ cause }: GatewayError): boolean {
+	return cause instanceof errors.JWKSNoMatchingKey;
 }

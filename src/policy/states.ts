@@ -1,5 +1,6 @@
 /** What checks keep across reloads: counters, revocations, keys from URLs, the agents and threads they work with. */
 import { type Counters, LocalCounters } from "./counters.ts";
+import { RecentLogins } from "./failed-logins.ts";
 import { AuthAgents } from "./forward-agents.ts";
 import { type JwksOptions, JwksSource } from "./jwks.ts";
 import type { Notice } from "./notice.ts";
@@ -34,6 +35,7 @@ export class PolicyStates {
 	readonly revocations: Revocations;
 	readonly passwords = new PasswordVerifier();
 	readonly agents = new AuthAgents();
+	readonly recentLogins = new RecentLogins();
 	/** By URL: names of the configuration, so it is bounded by it. */
 	readonly #jwks = new Map<string, JwksSource>();
 	readonly #stop = new AbortController();

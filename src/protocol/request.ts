@@ -56,6 +56,8 @@ export interface GatewayRequest {
 	readonly listener: string;
 	/** A WebSocket opening handshake; false for plain HTTP. */
 	readonly websocket: boolean;
+	/** Not the first request on its connection for its route. */
+	readonly keptAlive?: boolean | undefined;
 }
 
 /** The first value of a header by lower-case name. */

@@ -4,7 +4,7 @@ import { OPCODE } from "../harness/frames.ts";
 import { startTestGateway } from "../harness/gateway.ts";
 import { type Guarded, startGuarded, type UpgradeOptions } from "../harness/guarded.ts";
 import { until } from "../harness/poll.ts";
-import { refusing, startRawBackend } from "../harness/raw-backend.ts";
+import { readRequest, refusing, startRawBackend } from "../harness/raw-backend.ts";
 import { connectRaw, type RawClient } from "../harness/raw-client.ts";
 import type { Head } from "../harness/raw-peer.ts";
 import { expectRejection } from "../harness/rejections.ts";
@@ -33,8 +33,9 @@ test("connections_per_ip: the next one of that address is a 429 with Retry-After
 	const guarded = await startGuarded("limits: { connections_per_ip: 2 }");
 	const [one] = [await open(guarded), await open(guarded)] as [RawClient, RawClient];
 	await refused(await guarded.upgrade(), 429, "LIMIT_CONNECTIONS_PER_IP");
+	expect((await guarded.http()).head.status).toBe(429);
 	await open(guarded, { localAddress: "127.0.0.2" });
-	expect((await guarded.http()).head.status).toBe(200);
+	expect((await guarded.http("/", { localAddress: "127.0.0.2" })).head.status).toBe(200);
 	await close(guarded, one);
 	await open(guarded);
 	await refused(await guarded.upgrade(), 429, "LIMIT_CONNECTIONS_PER_IP");
@@ -88,7 +89,15 @@ test("new_connections_per_ip: a burst, then the rate, with the time to wait in R
 	expect(Number(client.head.header("retry-after"))).toBeGreaterThanOrEqual(9);
 	expect(Number(client.head.header("retry-after"))).toBeLessThanOrEqual(10);
 	await open(guarded, { localAddress: "127.0.0.2" });
-	for (let i = 0; i < 10; i++) expect((await guarded.http()).head.status).toBe(200);
+	const plain = await Promise.all(Array.from({ length: 5 }, () => guarded.http("/", { localAddress: "127.0.0.3" })));
+	expect(plain.map(({ head }) => head.status).sort()).toEqual([200, 200, 200, 429, 429]);
+	const kept = await connectRaw({ port: guarded.gateway.port, localAddress: "127.0.0.4" });
+	for (let i = 0; i < 10; i++) {
+		kept.write("GET / HTTP/1.1\r\nHost: gateway.test\r\n\r\n");
+		const head = await kept.readHead();
+		await kept.readBody(head);
+		expect(head.status, "one connection, however many requests").toBe(200);
+	}
 
 	const fast = await startGuarded("limits: { new_connections_per_ip: { rate: 20/s, burst: 1 } }");
 	await open(fast);
@@ -127,6 +136,31 @@ test("a handshake that fails gives everything back: by a later check, by the bac
 			.slice(5),
 	).toEqual(Array(5).fill("CLIENT_GONE"));
 	await gateway.expectQuiet();
+});
+
+test("a plain HTTP request has a place while it runs, and gives it back however it ends", async () => {
+	const backend = await startRawBackend(async (peer) => {
+		const { target } = await readRequest(peer);
+		if (target === "/now") peer.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+	});
+	const gateway = await startTestGateway(`
+		listeners: [{ address: "127.0.0.1:0" }]
+		upstreams: { app: { endpoints: ["${backend.url}"] } }
+		routes: [{ upstream: app, limits: { connections: 3, connections_per_ip: 2 } }]
+	`);
+	const ask = async (target: string, localAddress = "127.0.0.1"): Promise<RawClient> => {
+		const client = await connectRaw({ port: gateway.port, localAddress });
+		client.write(`GET ${target} HTTP/1.1\r\nHost: gateway.test\r\n\r\n`);
+		return client;
+	};
+	const status = async (client: RawClient): Promise<number> => (await client.readHead()).status;
+	const running = [await ask("/poll"), await ask("/poll"), await ask("/poll", "127.0.0.2")];
+	await until(() => backend.connections.length === 3, { what: "the requests at the backend" });
+	expect(await status(await ask("/now"))).toBe(429);
+	expect(await status(await ask("/now", "127.0.0.3"))).toBe(503);
+	for (const client of running) client.reset();
+	await until(async () => (await status(await ask("/now"))) === 200, { what: "free places" });
+	for (let i = 0; i < 10; i++) expect(await status(await ask("/now"))).toBe(200);
 });
 
 test("a hundred at once get exactly as many places as there are", async () => {

@@ -56,4 +56,6 @@ export type SharedStateContract = {
 /** Told to a worker. */
 export type SharedStateNews = {
 	endpointNews(news: EndpointNews): void;
+	/** A rate that is asked about without a question (`Counters.blocked`) is used up for so many ms. */
+	rateUsedUp(sent: { readonly key: CounterKey; readonly ms: number }): void;
 };

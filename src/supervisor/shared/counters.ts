@@ -11,6 +11,7 @@ interface Held {
 export class SharedCounters {
 	/** For metrics: their sizes are those of the whole gateway. */
 	readonly counters: LocalCounters;
+	readonly #channels = new Set<WorkerHandle["channel"]>();
 
 	/** @param clock monotonic, ms */
 	constructor(clock: () => number) {
@@ -22,6 +23,7 @@ export class SharedCounters {
 	 * @returns to be called when its process is gone: gives back what it held, grants that it never read included
 	 */
 	serve({ channel }: WorkerHandle): () => void {
+		this.#channels.add(channel);
 		const held = new Map<string, Held>();
 		let gone = false;
 		channel.handle("acquire", ({ key, max }) => {
@@ -40,12 +42,22 @@ export class SharedCounters {
 			if (--known.places === 0) held.delete(id);
 			this.counters.release(key);
 		});
-		channel.handle("takeRate", ({ key, rate }) => this.counters.take(key, rate));
+		channel.handle("takeRate", ({ key, rate }) => {
+			const wait = this.counters.take(key, rate);
+			// Before the answer: who asked knows it when it goes on.
+			if (key.limit === "failed_logins") this.#tell(key, this.counters.blocked(key, rate));
+			return wait;
+		});
 		return () => {
 			gone = true;
+			this.#channels.delete(channel);
 			for (const { key, places } of held.values()) for (let i = 0; i < places; i++) this.counters.release(key);
 			held.clear();
 		};
+	}
+
+	#tell(key: CounterKey, ms: number): void {
+		if (ms > 0) for (const channel of this.#channels) channel.tell("rateUsedUp", { key, ms });
 	}
 }
 

@@ -1,4 +1,5 @@
 /** A worker's access to what the supervisor keeps for all of them. */
+import { LRUCache } from "lru-cache";
 import type { CounterKey, CounterSize, Counters, Rate } from "../../policy/counters.ts";
 import type { EndpointName, PermitAnswer, PermitRequest, SharedUpstreams } from "../../upstreams/shared.ts";
 import type { SupervisorChannel } from "../contract.ts";
@@ -11,13 +12,26 @@ import { limitsUnavailable } from "./unavailable.ts";
  * than this, in ms.
  */
 const LIMIT_MS = 2_000;
+/** As many as the supervisor keeps rates for. */
+const MAX_USED_UP = 100_000;
 
 /** The counters of `limits`, kept by the supervisor. */
 export class RemoteCounters implements Counters {
 	readonly #channel: SupervisorChannel;
+	/** Until when rates are used up, ms of {@link clock}. */
+	readonly #usedUp = new LRUCache<string, number>({ max: MAX_USED_UP });
+	readonly #clock: () => number;
 
-	constructor(channel: SupervisorChannel) {
+	/** @param clock monotonic, ms */
+	constructor(channel: SupervisorChannel, clock: () => number = () => performance.now()) {
 		this.#channel = channel;
+		this.#clock = clock;
+		channel.handle("rateUsedUp", ({ key, ms }) => void this.#usedUp.set(idOf(key), this.#clock() + ms));
+	}
+
+	/** As the supervisor has told it to all workers. */
+	blocked(key: CounterKey): number {
+		return Math.max(0, (this.#usedUp.get(idOf(key)) ?? 0) - this.#clock());
 	}
 
 	/** @throws GatewayError LIMITS_UNAVAILABLE; a place that is granted later than that is given back */
@@ -76,4 +90,8 @@ export function remoteUpstreams(channel: SupervisorChannel, number: number): Sha
 			if (answer.trial !== undefined) trialOver(name, answer.trial);
 		};
 	}
+}
+
+function idOf({ limit, route, key }: CounterKey): string {
+	return `${limit}\0${route}\0${key}`;
 }
