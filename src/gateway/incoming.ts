@@ -44,6 +44,21 @@ export interface Incoming {
 	readonly details: RequestDetails;
 }
 
+const SENT = Symbol("clawgate.sentTarget");
+type SentSocket = Socket & { [SENT]?: { readonly read: string; readonly sent: string } | undefined };
+
+/** Notes that the next request on a socket was sent with another target than Node will read. */
+export function noteTarget(socket: Socket, read: string, sent: string): void {
+	(socket as SentSocket)[SENT] = { read, sent };
+}
+
+function sentTarget(socket: SentSocket, read: string): string {
+	const noted = socket[SENT];
+	if (noted === undefined) return read;
+	socket[SENT] = undefined;
+	return noted.read === read ? noted.sent : read;
+}
+
 /** Collects the facts; never throws, so that every request can be logged whatever it holds. */
 export function readIncoming(
 	message: IncomingMessage,
@@ -66,7 +81,7 @@ export function readIncoming(
 		port,
 		snapshot.clientIpHeader,
 	);
-	const url = message.url ?? "";
+	const url = sentTarget(socket, message.url ?? "");
 	const { target = url, authority = headers.host } = url.startsWith("/") ? {} : (splitAbsolute(url) ?? {});
 	const details: RequestDetails = {
 		method: message.method,

@@ -16,6 +16,7 @@ import { wantsWebSocket } from "../protocol/handshake.ts";
 import type { Door, OpenDoor } from "./door.ts";
 import { putBack } from "./other-upgrade.ts";
 import { type ProxyHeaderSettings, ProxyHeaders } from "./proxy-protocol.ts";
+import { encodeTarget } from "./raw-target.ts";
 import { chooseCertificates } from "./sni.ts";
 import type { Certificates } from "./tls.ts";
 import { certificateFailure, knowsPeer, tlsFailure } from "./tls-failure.ts";
@@ -188,6 +189,10 @@ export class Listener {
 		server.on("clientError", (error: NodeJS.ErrnoException, duplex: Duplex) => {
 			const socket = duplex as Socket;
 			const answering = this.#answering.get(socket);
+			if (answering === undefined && !this.#refused.has(socket) && encodeTarget(socket, error)) {
+				this.#serve(socket);
+				return;
+			}
 			const failure = unreadableRequest(error);
 			// The body of a request that is being answered: its own line tells what became of it.
 			if (answering && !answering.last.complete && failure) answering.last.destroy(failure);

@@ -44,7 +44,8 @@ export const anyBackend: Script = async (peer) => {
 	const request = await readRequest(peer);
 	if (request.header("upgrade")?.toLowerCase() !== "websocket") {
 		const body = `saw ${request.startLine}`;
-		peer.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
+		const answer = `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
+		peer.write(Buffer.from(answer, "latin1"));
 		peer.end();
 		return;
 	}

@@ -18,8 +18,6 @@ const unreadable: [string, string][] = [
 	["LF", "/a\nb"],
 	["NUL", "/a\0b"],
 	["a tab", "/a\tb"],
-	["UTF-8", "/caf\xc3\xa9"],
-	["a byte above 0x7e", "/caf\xe9"],
 	["DEL", "/a\x7f"],
 	["nothing", ""],
 	["no slash", "evil.test"],
@@ -70,6 +68,64 @@ test("a target with CR LF ends the request line: what is left has no version and
 	await expectHandled(target, handshakeHead({ start }), { status: 400, code: "BAD_HANDSHAKE" });
 	await expectHandled(target, plainHead({ start }), { status: 400, code: "BAD_REQUEST", event: "http.request" });
 	await target.gateway.expectQuiet();
+});
+
+test.each(kinds)(
+	"%s: raw bytes above 0x7f in a target are passed on as they were sent, and matched as if they were encoded",
+	async (_, head) => {
+		for (const tls of [false, true]) {
+			const backend = await startRawBackend(anyBackend);
+			const gateway = await startTestGateway(`
+			listeners: [{ address: "127.0.0.1:0"${tls ? ", tls: { self_signed: [localhost] }" : ""} }]
+			upstreams: { app: { endpoints: ["${backend.url}"] } }
+			routes:
+				- { match: { path_prefix: /caf%C3%A9 }, upstream: app }
+		`);
+			for (const [index, target] of ["/caf\xc3\xa9/\xff?q=\xe9", "/caf%c3\xa9", "/caf%C3%A9"].entries()) {
+				const client = await connectRaw({ port: gateway.port, tls });
+				client.write(head({ start: `GET ${target} HTTP/1.1` }));
+				expect([101, 200]).toContain((await client.readHead()).status);
+				const request = await until(async () => (await backend.connection(index)).request, { what: "the request" });
+				expect(request.target).toBe(target);
+				client.reset();
+			}
+			const client = await connectRaw({ port: gateway.port, tls });
+			client.write(head({ start: "GET /caf\xe9 HTTP/1.1" }));
+			expect((await client.readHead()).status).toBe(404);
+			client.reset();
+			await gateway.expectQuiet();
+		}
+	},
+);
+
+test("raw bytes in a later request of a connection, in a head that comes in pieces, and in one that never ends", async () => {
+	const { gateway, backend } = await startTarget();
+	const client = await connectRaw({ port: gateway.port });
+	for (const target of ["/a", "/\xe9", "/b", "/\xc3\xa9?x"]) {
+		client.write(Buffer.from(`POST ${target} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok`, "latin1"));
+		const head = await client.readHead();
+		expect([target, head.status, await client.readBody(head)]).toEqual([
+			target,
+			200,
+			Buffer.from(`saw POST ${target} HTTP/1.1`, "latin1").toString(),
+		]);
+	}
+	client.reset();
+	const pieces = await connectRaw({ port: gateway.port });
+	pieces.write(Buffer.from("GET /\xe9 HTTP/1.1\r\nHo", "latin1"));
+	await until(() => true, { what: "nothing" });
+	pieces.write("st: a\r\n\r\n");
+	expect((await pieces.readHead()).status).toBe(200);
+	// Not all of the request line is there: it is refused, as by Node.
+	const cut = await connectRaw({ port: gateway.port });
+	cut.write(Buffer.from("GET /\xe9", "latin1"));
+	expect((await cut.readHead()).status).toBe(400);
+	const slow = await connectRaw({ port: gateway.port });
+	slow.write(Buffer.from("GET /\xe9 HTTP/1.1\r\nHost: a\r\n", "latin1"));
+	expect((await slow.readHead()).status).toBe(408);
+	for (const each of [pieces, cut, slow]) each.reset();
+	expect(backend.connections.length).toBeGreaterThan(0);
+	await gateway.expectQuiet();
 });
 
 test("the host of a target in absolute-form counts, in routing, in the log and for the backend, and Host does not", async () => {
