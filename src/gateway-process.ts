@@ -37,6 +37,7 @@ export interface Shared {
 	readonly upstreams?: SharedUpstreams | undefined;
 	/** Connections are handed over instead of accepted here. */
 	readonly openDoor?: OpenDoor | undefined;
+	readonly handedOver?: boolean | undefined;
 	/** The order of opening over all workers. */
 	readonly nextSequence?: (() => number) | undefined;
 	/** What is one drain for the supervisor is not told once by each worker. */
@@ -125,7 +126,7 @@ export class GatewayProcess {
 			commit: async () => {
 				const old = this.gateway.snapshot;
 				this.gateway.snapshot = next;
-				const { opened, closed } = await listening.commit();
+				const { opened, closed } = listening.commit();
 				return { opened, closed, ...this.#swapped(old, next, config) };
 			},
 		};

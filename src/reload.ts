@@ -32,7 +32,7 @@ export interface Changed {
 export interface Change {
 	commit(): Promise<Changed>;
 	/** Everything stays as it was. */
-	abandon(): void;
+	abandon(): Promise<void>;
 }
 
 export interface ReloaderParts {

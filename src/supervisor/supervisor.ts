@@ -78,16 +78,22 @@ export async function startSupervisor({ config, source }: SupervisorOptions): Pr
 
 	/** All workers or none; see docs/architecture.md. */
 	const prepare = async (next: GatewayConfig): Promise<Change> => {
-		const own = await serving.prepare(next);
-		const told: NextConfig = { config: next, ports: sockets.ports() };
-		const workers = await pool.prepare(told).catch((error: unknown) => {
-			own.abandon();
+		// A listener that had to make way has its address again; the workers have it still.
+		const givenUp = (error: unknown): never => {
+			handout.release();
 			throw error;
+		};
+		const own = await serving.prepare(next).catch(givenUp);
+		const told: NextConfig = { config: next, ports: sockets.ports() };
+		const workers = await pool.prepare(told).catch(async (error: unknown) => {
+			await own.abandon();
+			return givenUp(error);
 		});
 		return {
-			abandon: () => {
+			abandon: async () => {
 				workers.abandon();
-				own.abandon();
+				await own.abandon();
+				handout.release();
 			},
 			commit: async () => {
 				const changed = await own.commit();

@@ -78,6 +78,7 @@ class Worker {
 			ticketKeys: this.ticketKeys,
 			shared: {
 				openDoor: this.handedOver.open,
+				handedOver: true,
 				counters: new RemoteCounters(channel),
 				upstreams: remoteUpstreams(channel, told.number),
 				nextSequence: workerSequence(told.number, Date.now),
@@ -104,7 +105,7 @@ class Worker {
 			this.#prepared = change;
 			return;
 		}
-		change.abandon();
+		await change.abandon();
 		throw new Error("the reload was given up meanwhile");
 	}
 
@@ -117,7 +118,8 @@ class Worker {
 
 	abandon(): void {
 		this.#attempt++;
-		this.#prepared?.abandon();
+		// Doors of a worker are no sockets: there is nothing to wait for, and nothing that fails.
+		void this.#prepared?.abandon();
 		this.#prepared = undefined;
 	}
 
