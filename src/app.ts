@@ -85,12 +85,9 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayHand
 		{
 			gateway,
 			load: () => source?.load() ?? { config: gateway.snapshot.config, problems: [], files: [] },
-			prepare: (next) => serving.prepare(next),
+			prepare: async (next) => admin.join(await serving.prepare(next), next.admin),
 			warnings: ({ workers }) => restartWarnings(1, workerCount(workers)),
-			applied: async (next) => {
-				monitor.update(gateway.snapshot.upstreams.values());
-				await admin.follow(next.admin);
-			},
+			applied: () => monitor.update(gateway.snapshot.upstreams.values()),
 		},
 		source?.load().files ?? [],
 	);

@@ -46,8 +46,8 @@ export interface ReloaderParts {
 	readonly prepare: (config: GatewayConfig) => Promise<Change>;
 	/** What of a configuration does not take effect now, in words. */
 	readonly warnings: (config: GatewayConfig) => readonly string[];
-	/** What else follows the configuration (admin port, probes); called after the change. */
-	readonly applied: (config: GatewayConfig) => Promise<void> | void;
+	/** What else follows the configuration (probes); called after the change. */
+	readonly applied: () => void;
 }
 
 export class Reloader {
@@ -105,7 +105,7 @@ export class Reloader {
 		const startedAt = gateway.clock();
 		const change = await prepare(config);
 		const { routes, upstreams, opened, closed, connections, drained } = await change.commit();
-		await applied(config);
+		applied();
 		gateway.events.notice("info", "config.reload", {
 			trigger,
 			routes,

@@ -83,7 +83,10 @@ export async function startSupervisor({ config, source }: SupervisorOptions): Pr
 			handout.release();
 			throw error;
 		};
-		const own = await serving.prepare(next).catch(givenUp);
+		const own = await serving
+			.prepare(next)
+			.then((change) => admin.port.join(change, next.admin))
+			.catch(givenUp);
 		const told: NextConfig = { config: next, ports: sockets.ports() };
 		const workers = await pool.prepare(told).catch(async (error: unknown) => {
 			await own.abandon();
@@ -111,10 +114,9 @@ export async function startSupervisor({ config, source }: SupervisorOptions): Pr
 			load: () => source.load(),
 			prepare,
 			warnings: ({ workers }) => restartWarnings(pool.size, workerCount(workers)),
-			applied: async (next) => {
+			applied: () => {
 				shared.retain(new Set(gateway.snapshot.upstreams.keys()));
 				monitor.update(gateway.snapshot.upstreams.values());
-				await admin.port.follow(next.admin);
 			},
 		},
 		source.load().files,

@@ -152,6 +152,25 @@ describe("a reload", () => {
 		);
 	});
 
+	test("whose admin port cannot be opened changes nothing; it moves, and takes a token, like a listener", async () => {
+		const backend = await startRawBackend(echoingFrames());
+		const port = await freePort();
+		const config = (admin: string, route: string) =>
+			`${yaml(backend, ['{ name: main, address: "127.0.0.1:0" }'], route)}\n\t\tadmin: ${admin}`;
+		const status = async (token = "") =>
+			(await fetch(`http://127.0.0.1:${port}/api/v1/routes`, { headers: { Authorization: `Bearer ${token}` } })).status;
+		const gateway = await startReloadable(config(`{ address: ":${port}", token: one }`, "chat"));
+		await gateway.change(config(`{ address: "192.0.2.1:${port}", token: one }`, "renamed"));
+		expect(lastReload(gateway)).toMatchObject({ event: "config.rejected" });
+		await openRaw(gateway.port);
+		expect(await gateway.lines.waitFor("ws.open")).toMatchObject({ route: "chat" });
+		expect(await status("one")).toBe(200);
+		await gateway.change(config(`{ address: "127.0.0.1:${port}", token: two }`, "chat"));
+		expect([await status("one"), await status("two")]).toEqual([401, 200]);
+		await gateway.change(config(`{ address: "127.0.0.1:${port}", token: three }`, "chat"));
+		expect([await status("two"), await status("three")]).toEqual([401, 200]);
+	});
+
 	test("of a gateway with workers moves a listener, too, and one that fails gives it back", async () => {
 		const backend = await startRawBackend(echoingFrames());
 		const port = await freePort();
