@@ -113,6 +113,7 @@ export class AdminPort {
 			throw error;
 		});
 		return {
+			forecast: change.forecast,
 			commit: async () => {
 				const changed = await change.commit();
 				port.commit();

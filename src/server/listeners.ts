@@ -70,11 +70,12 @@ export class Listeners {
 	 * Opens what is new and reads every certificate, without touching what is open. One exception: an address that cannot be
 	 * open beside one that goes (`:443` and `127.0.0.1:443`) takes its place at once, and gives it back when the change is
 	 * given up.
+	 * @param read gives a file's content
 	 * @throws ListenError when an address cannot be had; Error when a certificate cannot be used
 	 */
-	async prepare(configs: readonly ListenerConfig[]): Promise<ListenerChange> {
+	async prepare(configs: readonly ListenerConfig[], read: (path: string) => Buffer): Promise<ListenerChange> {
 		const planned: Planned[] = [];
-		for (const config of configs) planned.push(await this.#plan(config));
+		for (const config of configs) planned.push(await this.#plan(config, read));
 		const keys = new Set(planned.map(({ key }) => key));
 		const opening = planned.filter(({ present }) => present === undefined);
 		const inTheWay = [...(this.#handedOver ? [] : this.#open)]
@@ -102,8 +103,8 @@ export class Listeners {
 	}
 
 	/** Opens the first ones; see {@link prepare}. */
-	async open(configs: readonly ListenerConfig[]): Promise<void> {
-		(await this.prepare(configs)).commit();
+	async open(configs: readonly ListenerConfig[], read: (path: string) => Buffer): Promise<void> {
+		(await this.prepare(configs, read)).commit();
 	}
 
 	/** Stops accepting everywhere. */
@@ -121,13 +122,13 @@ export class Listeners {
 		for (const listener of [...this.#open.values(), ...this.#closing]) listener.destroy();
 	}
 
-	async #plan(config: ListenerConfig): Promise<Planned> {
+	async #plan(config: ListenerConfig, read: (path: string) => Buffer): Promise<Planned> {
 		const key = listenerKey(config);
 		const known = this.#open.get(key);
 		// One whose address was lost has to be opened anew.
 		const present = known?.open ? known : undefined;
-		const certificates =
-			config.tls && (await loadCertificates(config.tls, key, this.#ticketKeys, this.#selfSigned, known?.certificates));
+		const parts = { address: key, read, keys: this.#ticketKeys, selfSigned: this.#selfSigned };
+		const certificates = config.tls && (await loadCertificates(config.tls, parts, known?.certificates));
 		const listener = present?.canBecome(config) ? present : new Listener(config, certificates, this.#gateway);
 		return { key, config, certificates, present, listener };
 	}

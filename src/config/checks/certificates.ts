@@ -1,7 +1,7 @@
 /** Certificates and keys: each is what it should be, and the two of a pair belong together. */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { resolve } from "node:path";
-import { readText } from "../files.ts";
+import { textOf } from "../files.ts";
 import type { Problem } from "../problem.ts";
 import { type Found, mapsAt, type RawMap, textsAt } from "../values-at.ts";
 import type { Check, CheckContext } from "./check.ts";
@@ -35,9 +35,9 @@ function checkPair(context: CheckContext, { path, value }: Found<RawMap>): Probl
 type Loaded<T> = { readonly parsed: T } | { readonly parsed?: undefined; readonly trouble: string };
 
 /** Undefined when the file cannot be read: readable-files.ts says so. */
-function load<T>({ folder }: CheckContext, file: string, parse: (text: string) => T): Loaded<T> | undefined {
+function load<T>({ folder, read }: CheckContext, file: string, parse: (text: string) => T): Loaded<T> | undefined {
 	if (file === "" || file.includes("\0")) return undefined;
-	const { text } = readText(resolve(folder, file)) as { text?: string };
+	const { text } = textOf(read(resolve(folder, file))) as { text?: string };
 	if (text === undefined) return undefined;
 	try {
 		return { parsed: parse(text) };
