@@ -2,7 +2,7 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { readConfig } from "../config/load.ts";
+import { readConfigOnce } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
 import type { GatewayConfig } from "../config/schema.ts";
 import { type Explanation, explain as explainRequest } from "../gateway/explain.ts";
@@ -81,7 +81,7 @@ export const explain: Command = async (argv, io) => {
 		if (typeof header === "string") return usage(io, header);
 		headers.push(header);
 	}
-	const { config, problems } = readConfig(resolve(io.cwd, values.config), io.env);
+	const { config, problems } = readConfigOnce(resolve(io.cwd, values.config), io.env);
 	if (!config) {
 		for (const problem of problems) io.stderr(`${formatProblem({ ...problem, file: values.config })}\n`);
 		return 1;

@@ -3,7 +3,7 @@ import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type ConfigSource, type RunningGateway, startGateway } from "../app.ts";
-import { type Loaded, readConfig } from "../config/load.ts";
+import { type Loaded, readConfigOnce } from "../config/load.ts";
 import { readConfigLater } from "../config/load-later.ts";
 import { formatProblem, hasErrors } from "../config/problem.ts";
 import { workerCount } from "../config/workers.ts";
@@ -35,7 +35,7 @@ export const run: Command = async (argv, io) => {
 	}
 	const file = values.config ?? (values.demo ? demoConfig(io.cwd) : DEFAULT_CONFIG);
 	const source = configSource(file, io);
-	const loaded = named(file, readConfig(source.file, io.env));
+	const loaded = named(file, readConfigOnce(source.file, io.env));
 	const { config, problems } = loaded;
 	for (const problem of problems) io.stderr(`${formatProblem(problem)}\n`);
 	if (!config) {

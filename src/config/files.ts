@@ -84,6 +84,11 @@ export function readContent(path: string): FileContent {
 	}
 }
 
+/** Whether it is a pipe. @throws Error when nobody can say */
+export function isPipe(path: string): boolean {
+	return statSync(path, { throwIfNoEntry: false })?.isFIFO() ?? false;
+}
+
 /** Reads a file of UTF-8 text. Never throws. */
 export function readText(path: string): FileText {
 	return textOf(readContent(path));

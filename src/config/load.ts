@@ -9,6 +9,7 @@ import {
 	type FileContent,
 	type FileContents,
 	filesIn,
+	isPipe,
 	makeFilesAbsolute,
 	type ReadContent,
 	readContent,
@@ -76,16 +77,21 @@ export function loadConfig(text: string, file: string, environment: Environment)
 	return parseConfig(text, file, environment).check(readContent);
 }
 
-/** Reads a configuration file at once; one that cannot be read is a problem too. It may be a pipe: `-c <(…)`. */
+/** Reads a configuration file at once; one that cannot be read is a problem too. */
 export function readConfig(file: string, environment: Environment): Loaded {
 	const content = readContent(file);
-	if (content.trouble === undefined) return loadConfig(Buffer.from(content.bytes).toString("utf8"), file, environment);
+	if (content.trouble !== undefined) return unreadableConfig(file, content.trouble);
+	return loadConfig(Buffer.from(content.bytes).toString("utf8"), file, environment);
+}
+
+/** {@link readConfig} for a command that reads it once: `-c` may also name a pipe, as in `-c <(…)`, whose end it waits for. */
+export function readConfigOnce(file: string, environment: Environment): Loaded {
 	try {
-		if (content.trouble.startsWith("it is a pipe")) return loadConfig(readFileSync(file, "utf8"), file, environment);
-	} catch {
-		// The first trouble says it.
+		if (!isPipe(file)) return readConfig(file, environment);
+		return loadConfig(readFileSync(file, "utf8"), file, environment);
+	} catch (error) {
+		return unreadableConfig(file, (error as Error).message);
 	}
-	return unreadableConfig(file, content.trouble);
 }
 
 /** What is loaded of a configuration file that cannot be read. */

@@ -112,7 +112,7 @@ describe("a configuration file", () => {
 
 	test("with mistakes: clawgate reload shows each of them, and changes nothing", async () => {
 		const { gateway, yaml, admin } = await started();
-		gateway.write(yaml("one").replaceAll("upstream: chat", "upstream: chta") + "unknown: 1\n");
+		gateway.write(`${yaml("one").replaceAll("upstream: chat", "upstream: chta")}unknown: 1\n`);
 		const { code, out, err } = await runCli(["reload", "--admin", admin]);
 		expect([code, out]).toEqual([1, ""]);
 		expect(err).toMatch(/routes\.yaml:\d+:\d+: routes\[0\]\.upstream: .*"chat"/);
