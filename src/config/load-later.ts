@@ -4,14 +4,16 @@
  */
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { type FileContent, readContentLater } from "./files.ts";
-import { type Loaded, unreadableConfig } from "./load.ts";
+import { type FileContent, type FileContents, readContentLater } from "./files.ts";
+import { type Loaded, parseConfig, unreadableConfig } from "./load.ts";
 import type { LoadAnswer, LoadQuestion, LoadTask } from "./load-thread.ts";
 import { PartedConfig } from "./parts.ts";
 import type { Environment } from "./substitute.ts";
 
 /** The file is TypeScript before the build and JavaScript after it. */
 const ENTRY = new URL(`./load-thread${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+/** A text of so many bytes takes a few milliseconds, less than a thread takes to start. */
+const SMALL_BYTES = 8 * 1024;
 /** A configuration that takes longer is given up; ms. */
 const LOAD_MS = 120_000;
 
@@ -22,16 +24,25 @@ const LOAD_MS = 120_000;
 export async function readConfigLater(file: string, environment: Environment): Promise<Loaded> {
 	const content = await readContentLater(file);
 	if (content.trouble !== undefined) return unreadableConfig(file, content.trouble);
-	const thread = new LoadThread({
-		text: Buffer.from(content.bytes).toString("utf8"),
-		file,
-		environment: { ...environment },
-	});
+	const text = Buffer.from(content.bytes).toString("utf8");
+	if (content.bytes.length <= SMALL_BYTES) {
+		const parsed = parseConfig(text, file, environment);
+		const contents = await readContents(parsed.files);
+		return parsed.check((path) => contents.get(path) ?? { trouble: "it was not read" });
+	}
+	const thread = new LoadThread({ text, file, environment: { ...environment } });
 	try {
 		return await thread.load();
 	} finally {
 		thread.end();
 	}
+}
+
+/** One after the other: see {@link readContentLater}. */
+async function readContents(files: readonly string[]): Promise<FileContents> {
+	const contents = new Map<string, FileContent>();
+	for (const file of files) contents.set(file, await readContentLater(file));
+	return contents;
 }
 
 class LoadThread {
@@ -55,8 +66,7 @@ class LoadThread {
 
 	async load(): Promise<Loaded> {
 		const { files } = await this.#ask<{ files: readonly string[] }>(undefined);
-		const contents = new Map<string, FileContent>();
-		for (const file of files) contents.set(file, await readContentLater(file));
+		const contents = await readContents(files);
 		const { problems, taken } = await this.#ask<{ problems: Loaded["problems"]; taken: boolean }>({ contents });
 		if (!taken) return { problems, files, contents };
 		const config = new PartedConfig();
