@@ -9,6 +9,8 @@ const FILE_OPTIONS = [
 	"listeners.*.tls.certificates.*.cert",
 	"listeners.*.tls.certificates.*.key",
 	"listeners.*.tls.client_ca",
+	"listeners.*.client_crl",
+	"listeners.*.client_crl.*",
 	"upstreams.*.tls.ca",
 	"upstreams.*.tls.cert",
 	"upstreams.*.tls.key",

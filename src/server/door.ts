@@ -1,6 +1,6 @@
 /** How connections come to a listener: over a socket of its own, or from a process that accepts for several. */
 import type { Server } from "node:http";
-import { createServer, type Server as NetServer, type Socket } from "node:net";
+import { type AddressInfo, createServer, type Server as NetServer, type Socket } from "node:net";
 import type { ListenerConfig } from "../config/schema.ts";
 import { listen } from "../protocol/listen.ts";
 
@@ -21,10 +21,21 @@ export interface Door {
  */
 export type OpenDoor = (config: ListenerConfig, key: string) => Promise<Door>;
 
+/** Of a unix socket, unless the configuration says another. */
+export const SOCKET_MODE = 0o660;
+
+/** Listens at a listener's address; gives what `server.address()` says. @throws ListenError */
+export function listenAt(
+	socket: NetServer,
+	{ name, address, socket_mode }: ListenerConfig,
+): Promise<AddressInfo | string> {
+	return listen(socket, address, `listeners.${name}.address`, socket_mode ?? SOCKET_MODE);
+}
+
 /** A socket of this process. */
 export const ownSocket: OpenDoor = async (config) => {
 	const socket = createServer({ noDelay: true });
-	const address = await listen(socket, config.address, `listeners.${config.name}.address`);
+	const address = await listenAt(socket, config);
 	return new OwnSocket(socket, typeof address === "object" ? address.port : 0);
 };
 

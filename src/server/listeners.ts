@@ -3,14 +3,19 @@
  * stays open: only the server behind it changes. New addresses open before anything changes, so that a change that was
  * prepared cannot fail any more.
  */
+import { chmod } from "node:fs/promises";
 import { addressesClash } from "../config/address.ts";
+import { expiryTrouble } from "../config/certificate-expiry.ts";
 import type { ListenerConfig } from "../config/schema.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { formatAddress } from "../protocol/listen.ts";
-import { type OpenDoor, ownSocket } from "./door.ts";
+import { type OpenDoor, ownSocket, SOCKET_MODE } from "./door.ts";
 import { Listener } from "./listener.ts";
 import type { TicketKeys } from "./ticket-keys.ts";
 import { type Certificates, loadCertificates, makeSelfSigned, type SelfSigned } from "./tls.ts";
+
+/** How often it is looked for certificates that expire; ms. */
+const EXPIRY_LOOK_MS = 12 * 3_600_000;
 
 /** A change that can still be given up. */
 export interface ListenerChange {
@@ -47,6 +52,7 @@ export class Listeners {
 	readonly #openDoor: OpenDoor;
 	readonly #handedOver: boolean;
 	readonly #selfSigned: SelfSigned;
+	#expiryLook: NodeJS.Timeout | undefined;
 	/** By address. */
 	#open = new Map<string, Listener>();
 	/** They accept no more, but plain HTTP requests may still be under way on them. */
@@ -59,6 +65,7 @@ export class Listeners {
 		this.#handedOver = shared.handedOver ?? false;
 		this.#selfSigned = shared.selfSigned ?? makeSelfSigned;
 		this.#ticketKeys = ticketKeys;
+		if (!this.#handedOver) this.#expiryLook = setInterval(() => this.#warnOfExpiry(), EXPIRY_LOOK_MS).unref();
 		ticketKeys.onChange(() => this.#renewTicketKeys());
 	}
 
@@ -119,6 +126,7 @@ export class Listeners {
 
 	/** Ends plain HTTP connections everywhere. */
 	destroy(): void {
+		clearInterval(this.#expiryLook);
 		for (const listener of [...this.#open.values(), ...this.#closing]) listener.destroy();
 	}
 
@@ -128,7 +136,8 @@ export class Listeners {
 		// One whose address was lost has to be opened anew.
 		const present = known?.open ? known : undefined;
 		const parts = { address: key, read, keys: this.#ticketKeys, selfSigned: this.#selfSigned };
-		const certificates = config.tls && (await loadCertificates(config.tls, parts, known?.certificates));
+		const certificates =
+			config.tls && (await loadCertificates(config.tls, config.client_crl, parts, known?.certificates));
 		const listener = present?.canBecome(config) ? present : new Listener(config, certificates, this.#gateway);
 		return { key, config, certificates, present, listener };
 	}
@@ -136,8 +145,10 @@ export class Listeners {
 	#commit(planned: readonly Planned[]): { opened: string[]; closed: string[] } {
 		const next = new Map<string, Listener>();
 		for (const { key, config, certificates, present, listener } of planned) {
+			const mode = present?.config.socket_mode;
 			if (listener === present) listener.update(config, certificates);
 			else present?.handOver(listener);
+			if (present && mode !== config.socket_mode) this.#changeMode(config);
 			next.set(key, listener);
 		}
 		const closed: string[] = [];
@@ -149,7 +160,27 @@ export class Listeners {
 		this.#open = next;
 		// They may have changed after the certificates were read.
 		this.#renewTicketKeys();
+		if (!this.#handedOver) this.#warnOfExpiry();
 		return { opened: planned.filter(({ present }) => !present).map(({ config }) => config.name), closed };
+	}
+
+	/** The files may be years old, and the process may run for years. */
+	#warnOfExpiry(): void {
+		for (const { name: listener, certificates } of this.#open.values()) {
+			for (const { names, expiresAt } of certificates?.served ?? []) {
+				const message = expiryTrouble(0, expiresAt, Date.now());
+				if (message === undefined) continue;
+				const facts = { listener, server_name: names[0], expires_at: new Date(expiresAt).toISOString(), message };
+				this.#gateway.events.notice("warn", "certificate.expiring", facts);
+			}
+		}
+	}
+
+	#changeMode({ name, address, socket_mode }: ListenerConfig): void {
+		if (this.#handedOver || address.path === undefined) return;
+		chmod(address.path, socket_mode ?? SOCKET_MODE).catch(({ message }: Error) => {
+			this.#gateway.events.notice("error", "internal.error", { message, where: `socket_mode of listener ${name}` });
+		});
 	}
 
 	/** Gives a listener back what another one had taken for a change that was given up. */

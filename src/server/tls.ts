@@ -134,12 +134,15 @@ export interface CertificateParts {
  */
 export async function loadCertificates(
 	tls: NonNullable<ListenerConfig["tls"]>,
+	clientCrl: readonly string[] | undefined,
 	{ address, read, keys, selfSigned }: CertificateParts,
 	previous?: Certificates,
 ): Promise<Certificates> {
 	const ca = tls.client_ca === undefined ? undefined : read(tls.client_ca);
-	const options = { ...tlsOrder(), minVersion: `TLSv${tls.min_version}` as const, ...(ca && { ca }) };
-	const common = { options, keys, scope: resumptionScope(tls, address, ca) };
+	const crl = clientCrl?.map(read);
+	const minVersion = `TLSv${tls.min_version}` as const;
+	const options = { ...tlsOrder(), minVersion, ...(ca && { ca }), ...(crl && { crl }) };
+	const common = { options, keys, scope: resumptionScope(tls, address, [ca, ...(crl ?? [])]) };
 	if (tls.self_signed) {
 		const kept = isDeepStrictEqual(tls.self_signed, previous?.selfSigned) ? previous?.served[0] : undefined;
 		const { cert, key } = kept ?? (await selfSigned(tls.self_signed));
@@ -151,10 +154,19 @@ export async function loadCertificates(
 
 /**
  * What a client had to prove, as OpenSSL's session id context. A resumed session shows no certificate again: it must
- * not outlive the authorities that the certificate was checked against.
+ * not outlive the authorities, and the lists of revoked ones, that the certificate was checked against.
  */
-function resumptionScope(tls: NonNullable<ListenerConfig["tls"]>, address: string, ca: Buffer | undefined): string {
-	const rules = JSON.stringify([address, tls.min_version, tls.client_auth, ca?.toString("base64")]);
+function resumptionScope(
+	tls: NonNullable<ListenerConfig["tls"]>,
+	address: string,
+	files: readonly (Buffer | undefined)[],
+): string {
+	const rules = JSON.stringify([
+		address,
+		tls.min_version,
+		tls.client_auth,
+		...files.map((file) => file?.toString("base64")),
+	]);
 	return createHash("sha256").update(rules).digest("hex").slice(0, SESSION_ID_CONTEXT_LENGTH);
 }
 

@@ -2,8 +2,7 @@
 import type { Server } from "node:http";
 import { createServer, type Server as NetServer } from "node:net";
 import type { ListenerConfig } from "../config/schema.ts";
-import { listen } from "../protocol/listen.ts";
-import type { Door } from "../server/door.ts";
+import { type Door, listenAt } from "../server/door.ts";
 import type { SocketHandle } from "../server/handed-over.ts";
 import type { Handout } from "./handout.ts";
 
@@ -51,7 +50,7 @@ export class ListeningSockets {
 	/** {@link OpenDoor}: what comes in is handed out, as long as `server.maxConnections` allows. */
 	readonly open = async (config: ListenerConfig, key: string): Promise<Door> => {
 		const socket = createServer();
-		const address = await listen(socket, config.address, `listeners.${config.name}.address`);
+		const address = await listenAt(socket, config);
 		const opened: Opened = { socket, port: typeof address === "object" ? address.port : 0 };
 		this.#opened.set(key, opened);
 		this.#handout.hold(key);
