@@ -17,7 +17,7 @@ import type { Upstream } from "./upstreams/upstream.ts";
 /** What the operations work on. */
 export interface ApiTarget {
 	readonly gateway: ApiGateway;
-	readonly reload: () => Promise<ReloadResult>;
+	readonly reload: (how: { readonly force: boolean }) => Promise<ReloadResult>;
 	readonly revocations: RevocationStore;
 	/** For `GET events`. */
 	readonly streams: EventStreams;

@@ -7,9 +7,11 @@ import { healthRoutes, type Readiness } from "./admin/health.ts";
 import { type MetricsText, metricsRoute } from "./admin/metrics.ts";
 import { openapiRoute } from "./admin/openapi.ts";
 import type { AdminRoute } from "./admin/router.ts";
-import { type AdminServer, startAdmin } from "./admin/server.ts";
+import { type AdminServer, type AdminSettings, startAdmin } from "./admin/server.ts";
+import { addressesClash } from "./config/address.ts";
 import type { AdminConfig } from "./config/schema.ts";
 import type { GatewayEvents } from "./gateway/events.ts";
+import type { Change } from "./reload.ts";
 
 /** Where the build puts the dashboard; the same for `src/` and `dist/`. */
 const DASHBOARD = new URL("../dist/dashboard/", import.meta.url);
@@ -23,6 +25,13 @@ export interface AdminPortParts {
 	readonly operations: readonly ApiRoute[];
 	/** Those of `GET events`: they end with the port. */
 	readonly streams: EventStreams;
+}
+
+/** A change of the port that can take effect, and can still be given up. */
+export interface AdminChange {
+	commit(): void;
+	/** Everything stays as it was. */
+	abandon(): Promise<void>;
 }
 
 export class AdminPort {
@@ -47,32 +56,74 @@ export class AdminPort {
 	}
 
 	/**
-	 * Opens, moves or closes the port, if the configuration asks for it. The old one ends in the background: the request
-	 * that asked for the reload may have come through it, and is answered there.
-	 * @throws ListenError when the address cannot be had; a port at another address stays open then
+	 * Opens, moves or closes the port, if the configuration asks for it.
+	 * @throws ListenError when the address cannot be had
 	 */
 	async configure(config: AdminConfig | undefined): Promise<void> {
-		if (isDeepStrictEqual(config, this.#config)) return;
-		const previous = this.#server;
-		const moves = !isDeepStrictEqual(config?.address, this.#config?.address);
-		const opened = config && moves ? await this.#open(config) : undefined;
-		if (previous) this.#retire(previous);
-		this.#server = undefined;
-		this.#config = undefined;
-		this.#server = opened ?? (config && (await this.#open(config)));
-		this.#config = config;
+		(await this.prepare(config)).commit();
 	}
 
-	/** Like {@link configure} after a reload: the rest of it is in force already, so a failure is only told. */
-	async follow(config: AdminConfig | undefined): Promise<void> {
-		try {
-			await this.configure(config);
-		} catch (error) {
-			this.#parts.events.notice("error", "internal.error", {
-				message: (error as Error).message,
-				where: "admin port after a reload",
-			});
-		}
+	/**
+	 * Does all of a change that can fail. The present port ends with the change, in the background: the request that asked
+	 * for the reload may have come through it, and is answered there.
+	 * @throws ListenError when the address cannot be had; the present port stays open then
+	 */
+	async prepare(config: AdminConfig | undefined): Promise<AdminChange> {
+		const [previous, known] = [this.#server, this.#config];
+		const opens = config !== undefined && !(previous && isDeepStrictEqual(config.address, known?.address));
+		// The two cannot be open at once.
+		const makesWay = opens && previous && known && addressesClash(config.address, known.address);
+		if (makesWay) this.#retire(previous);
+		const giveBack = async (): Promise<void> => {
+			if (!makesWay) return;
+			this.#server = undefined;
+			try {
+				this.#server = await this.#open(known);
+			} catch (error) {
+				// Another process was faster. The next reload tries again.
+				const { message } = error as Error;
+				this.#parts.events.notice("error", "internal.error", { message, where: "admin port" });
+			}
+		};
+		const opened = opens
+			? await this.#open(config).catch((error) => giveBack().then(() => Promise.reject(error)))
+			: undefined;
+		return {
+			commit: () => {
+				if (previous && !makesWay && (opens || config === undefined)) this.#retire(previous);
+				if (opens || config === undefined) this.#server = opened;
+				else if (config.token !== known?.token) {
+					// Who reads the events with the old token may not any more.
+					this.#parts.streams.close();
+					previous?.configure(this.#settings(config));
+				}
+				this.#config = config;
+			},
+			abandon: async () => {
+				await opened?.close();
+				await giveBack();
+			},
+		};
+	}
+
+	/** A change of the rest of the configuration, together with the port's. @throws ListenError; the change is given up then */
+	async join(change: Change, config: AdminConfig | undefined): Promise<Change> {
+		const port = await this.prepare(config).catch(async (error: unknown) => {
+			await change.abandon();
+			throw error;
+		});
+		return {
+			forecast: change.forecast,
+			commit: async () => {
+				const changed = await change.commit();
+				port.commit();
+				return changed;
+			},
+			abandon: async () => {
+				await port.abandon();
+				await change.abandon();
+			},
+		};
 	}
 
 	async close(): Promise<void> {
@@ -89,10 +140,14 @@ export class AdminPort {
 	#open(config: AdminConfig): Promise<AdminServer> {
 		const { events } = this.#parts;
 		return startAdmin({
-			...config,
-			routes: this.#routes(config.token !== undefined && config.token !== ""),
+			address: config.address,
+			...this.#settings(config),
 			onError: (error, where) => events.notice("error", "internal.error", { message: error.message, where }),
 		});
+	}
+
+	#settings({ token }: AdminConfig): AdminSettings {
+		return { token, routes: this.#routes(token !== undefined && token !== "") };
 	}
 
 	#routes(needsToken: boolean): AdminRoute[] {

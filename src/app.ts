@@ -8,6 +8,7 @@ import { type WatchedFiles, watchFiles } from "./config/watch.ts";
 import { workerCount } from "./config/workers.ts";
 import { type Revoked, type RevokeOptions, revoke } from "./gateway/revoke.ts";
 import { ShutDown } from "./gateway/shutdown.ts";
+import { fileReader } from "./gateway/snapshot.ts";
 import { GatewayProcess, type Shared } from "./gateway-process.ts";
 import { Reloader, type ReloadResult, type ReloadTrigger, restartWarnings } from "./reload.ts";
 import type { TicketKeys } from "./server/ticket-keys.ts";
@@ -19,7 +20,7 @@ export interface RunningGateway {
 	readonly ports: Readonly<Record<string, number>>;
 	readonly adminPort: number | undefined;
 	/** Reads the configuration anew. Without {@link GatewayOptions.source} there is nothing to read. */
-	reload(trigger: ReloadTrigger): Promise<ReloadResult>;
+	reload(trigger: ReloadTrigger, options?: { force?: boolean }): Promise<ReloadResult>;
 	/**
 	 * Stops as SIGTERM does: not ready, `shutdown.delay`, no new connections, drain. Resolves when all is closed.
 	 * `immediately` cuts everything off, also when a stop is under way.
@@ -43,13 +44,15 @@ export interface ConfigSource {
 	/** The configuration file's absolute path. */
 	readonly file: string;
 	/** Reads it anew. */
-	load(): Loaded;
+	load(): Loaded | Promise<Loaded>;
 }
 
 export interface GatewayOptions {
 	readonly config: GatewayConfig;
 	/** With it, the gateway reloads when a file changes, and when it is told to. */
 	readonly source?: ConfigSource | undefined;
+	/** What `config` was loaded with; without it the source is asked once more. */
+	readonly loaded?: Loaded | undefined;
 	/** Takes the log lines instead of stdout. */
 	readonly write?: (line: string) => void;
 	/** What session tickets are encrypted with, when other processes serve the same clients; else it has its own. */
@@ -64,7 +67,8 @@ export interface GatewayOptions {
  */
 export async function startGateway(options: GatewayOptions): Promise<GatewayHandle> {
 	const { config, source, write, ticketKeys, shared } = options;
-	const serving = new GatewayProcess({ config, write, ticketKeys, shared });
+	const { files = [], contents } = options.loaded ?? (await source?.load()) ?? {};
+	const serving = new GatewayProcess({ config, contents, write, ticketKeys, shared });
 	const { gateway, listeners, metrics, log } = serving;
 	const { events, policies } = gateway;
 	const monitor = new Monitor({
@@ -84,21 +88,14 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayHand
 	const reloader = new Reloader(
 		{
 			gateway,
-			load: () => source?.load() ?? { config: gateway.snapshot.config, problems: [], files: [] },
-			prepare: (next) => serving.prepare(next),
+			load: () => source?.load() ?? { config: gateway.snapshot.config, problems: [], files: [], contents: new Map() },
+			prepare: async (next, read) => admin.join(await serving.prepare(next, read), next.admin),
 			warnings: ({ workers }) => restartWarnings(1, workerCount(workers)),
-			applied: async (next) => {
-				monitor.update(gateway.snapshot.upstreams.values());
-				await admin.follow(next.admin);
-			},
+			applied: () => monitor.update(gateway.snapshot.upstreams.values()),
+			files: (named) => source && watched?.set([source.file, ...named]),
 		},
-		source?.load().files ?? [],
+		serving.contents,
 	);
-	const reload = async (trigger: ReloadTrigger): Promise<ReloadResult> => {
-		const result = await reloader.reload(trigger);
-		if (source) watched?.set([source.file, ...reloader.files]);
-		return result;
-	};
 	const streams = new EventStreams(api.feed);
 	const admin = new AdminPort({
 		events,
@@ -106,7 +103,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayHand
 		readiness: () => (ready ? { ready } : { ready, reason: "the gateway is starting or shutting down" }),
 		operations: api.operations({
 			gateway,
-			reload: () => reload("api"),
+			reload: (how) => reloader.reload("api", how),
 			revocations: {
 				revoke: (target) => revoke(gateway, target),
 				list: () => policies.revocations.list(),
@@ -120,6 +117,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayHand
 	const close = async (): Promise<void> => {
 		ready = false;
 		watched?.stop();
+		reloader.stop();
 		monitor.stop();
 		await serving.close();
 		await admin.close();
@@ -129,15 +127,15 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayHand
 	try {
 		monitor.update(gateway.snapshot.upstreams.values());
 		await monitor.ready();
-		await listeners.open(config.listeners);
+		await listeners.open(config.listeners, fileReader(serving.contents));
 		await admin.configure(config.admin);
 	} catch (error) {
 		await close();
 		throw error;
 	}
 	if (source) {
-		watched = watchFiles(() => void reload("file"));
-		watched.set([source.file, ...reloader.files]);
+		watched = watchFiles(() => void reloader.reload("file"));
+		watched.set([source.file, ...files]);
 	}
 	ready = true;
 
@@ -152,7 +150,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayHand
 		},
 		connectionCount: () => gateway.connections.size,
 		revoke: (options) => revoke(gateway, options),
-		reload,
+		reload: (trigger, how) => reloader.reload(trigger, how),
 		stop: ({ immediately = false } = {}) => {
 			ready = false;
 			stopping ??= new ShutDown(gateway, listeners);

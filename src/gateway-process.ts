@@ -1,6 +1,7 @@
 /** What every process of a gateway is made of, whether it is the only one, a worker, or the supervisor of workers. */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { compareConfigs } from "./config/compare.ts";
+import type { FileContents } from "./config/files.ts";
 import type { GatewayConfig } from "./config/schema.ts";
 import { afterOn } from "./gateway/after.ts";
 import { Connections } from "./gateway/connections.ts";
@@ -8,16 +9,17 @@ import { type DrainEvents, Drains } from "./gateway/drains.ts";
 import { GatewayEvents } from "./gateway/events.ts";
 import { Forwarders } from "./gateway/forwarders.ts";
 import type { Gateway } from "./gateway/gateway.ts";
-import { leaveEndpoint, retire } from "./gateway/retire.ts";
-import { compileSnapshot, type Snapshot } from "./gateway/snapshot.ts";
+import { countRetired, leaveEndpoint, retire } from "./gateway/retire.ts";
+import { compileSnapshot, fileReader, type Snapshot } from "./gateway/snapshot.ts";
 import { gatewaySource } from "./metrics-source.ts";
 import type { Counters } from "./policy/counters.ts";
 import { PolicyStates } from "./policy/states.ts";
-import type { Change, Changed } from "./reload.ts";
+import type { Change } from "./reload.ts";
 import type { OpenDoor } from "./server/door.ts";
 import { Listeners } from "./server/listeners.ts";
 import { rotateTicketKeys, TicketKeys } from "./server/ticket-keys.ts";
 import type { SelfSigned } from "./server/tls.ts";
+import { atOnce, inSlices, type Sliced } from "./slices.ts";
 import { LogSink } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
 import { OpenTelemetryTracing } from "./telemetry/tracing.ts";
@@ -37,6 +39,7 @@ export interface Shared {
 	readonly upstreams?: SharedUpstreams | undefined;
 	/** Connections are handed over instead of accepted here. */
 	readonly openDoor?: OpenDoor | undefined;
+	readonly handedOver?: boolean | undefined;
 	/** The order of opening over all workers. */
 	readonly nextSequence?: (() => number) | undefined;
 	/** What is one drain for the supervisor is not told once by each worker. */
@@ -47,6 +50,8 @@ export interface Shared {
 
 export interface GatewayProcessOptions {
 	readonly config: GatewayConfig;
+	/** The files that it names, as far as they have been read. */
+	readonly contents?: FileContents | undefined;
 	/** Takes the log lines instead of stdout. */
 	readonly write?: ((line: string) => void) | undefined;
 	/** Other processes write to the same stdout. */
@@ -66,10 +71,15 @@ export class GatewayProcess {
 	readonly states: UpstreamStates;
 	/** Endpoints that discovery knows now, by upstream name. */
 	#discovered: ReadonlyMap<string, readonly EndpointConfig[]>;
+	/** Of the files of the running configuration: what runs does not change with them, only with a reload. */
+	#contents: FileContents;
+	/** Connections go over to one snapshot after the other. */
+	#retiring: Promise<unknown> = Promise.resolve();
 	readonly #stopRotation: (() => void) | undefined;
 
 	/** @throws Error when a file of the configuration cannot be used */
-	constructor({ config, write, sharesStdout, discovered, ticketKeys, shared }: GatewayProcessOptions) {
+	constructor(options: GatewayProcessOptions) {
+		const { config, contents, write, sharesStdout, discovered, ticketKeys, shared } = options;
 		const clock = () => performance.now();
 		const random = Math.random;
 		const events = new GatewayEvents();
@@ -90,8 +100,10 @@ export class GatewayProcess {
 			...(shared?.counters && { counters: shared.counters }),
 		});
 		this.#discovered = discovered ?? new Map();
+		this.#contents = contents ?? new Map();
+		const parts = { states: this.states, policies, random, discovered: this.#discovered, contents: this.#contents };
 		this.gateway = {
-			snapshot: compile(config, { states: this.states, policies, random, discovered: this.#discovered }),
+			snapshot: atOnce(compile(config, parts)),
 			stopping: false,
 			connections: new Connections(events, clock, shared?.nextSequence),
 			handshakes: new Set(),
@@ -113,20 +125,43 @@ export class GatewayProcess {
 		shared?.upstreams?.follow((news) => this.#learn(news));
 	}
 
+	/** {@link GatewayProcessOptions.contents} of the running configuration. */
+	get contents(): FileContents {
+		return this.#contents;
+	}
+
 	/**
 	 * Does all of a change of the configuration that can fail.
+	 * @param contents the files that it names
 	 * @throws Error when something that the checks could read cannot be used; nothing has changed then
 	 */
-	async prepare(config: GatewayConfig): Promise<Change> {
-		const next = this.#compile(config);
-		const listening = await this.listeners.prepare(config.listeners);
+	async prepare(config: GatewayConfig, contents: FileContents = new Map()): Promise<Change> {
+		const { gateway } = this;
+		const { connections } = gateway;
+		const discovered = this.#discovered;
+		const { config: joined } = await inSlices(compareConfigs(gateway.snapshot.config, config));
+		const next = await inSlices(this.#compile(joined, contents));
+		const drained = await inSlices(countRetired(connections.list(), next));
+		const listening = await this.listeners.prepare(config.listeners, fileReader(contents));
 		return {
+			forecast: { connections: connections.size, drained },
 			abandon: () => listening.abandon(),
 			commit: async () => {
-				const old = this.gateway.snapshot;
-				this.gateway.snapshot = next;
-				const { opened, closed } = await listening.commit();
-				return { opened, closed, ...this.#swapped(old, next, config) };
+				this.#contents = contents;
+				gateway.snapshot = next;
+				const changed = listening.commit();
+				this.log.configure(config.log);
+				// While the reload waited, discovery may have gone on.
+				if (this.#discovered !== discovered) this.follow(this.#discovered);
+				const drained = await this.#swapped();
+				const { snapshot } = gateway;
+				return {
+					...changed,
+					routes: snapshot.routes.length,
+					upstreams: snapshot.upstreams.size,
+					connections: connections.size,
+					drained,
+				};
 			},
 		};
 	}
@@ -138,19 +173,13 @@ export class GatewayProcess {
 	follow(discovered: ReadonlyMap<string, readonly EndpointConfig[]>): boolean {
 		this.#discovered = discovered;
 		const { gateway } = this;
-		const old = gateway.snapshot;
-		let next: Snapshot;
 		try {
-			next = this.#compile(old.config);
+			gateway.snapshot = atOnce(this.#compile(gateway.snapshot.config, this.#contents));
 		} catch (error) {
-			// A file of the configuration is not there at this moment. The next change of DNS, or a reload, tries again.
 			gateway.events.notice("error", "discovery.rejected", { message: (error as Error).message });
 			return false;
 		}
-		gateway.snapshot = next;
-		gateway.forwarders.retain(new Set(next.upstreams.values()));
-		retire(gateway.connections.list(), old, next, gateway.drains);
-		this.states.prune(next.upstreams.values());
+		void this.#swapped();
 		return true;
 	}
 
@@ -183,26 +212,23 @@ export class GatewayProcess {
 		if (upstream && endpoint) upstream.protection.learn(endpoint, news);
 	}
 
-	#compile(config: GatewayConfig): Snapshot {
-		const { policies, random } = this.gateway;
-		return compile(config, { states: this.states, policies, random, discovered: this.#discovered });
+	#compile(config: GatewayConfig, contents: FileContents): Sliced<Snapshot> {
+		const { policies, random, snapshot } = this.gateway;
+		return compile(config, { states: this.states, policies, random, discovered: this.#discovered, contents }, snapshot);
 	}
 
-	#swapped(old: Snapshot, next: Snapshot, config: GatewayConfig): Omit<Changed, "opened" | "closed"> {
+	/** Everything else follows the snapshot that is in force now. Resolves with how many connections are drained. */
+	#swapped(): Promise<number> {
 		const { gateway } = this;
-		gateway.forwarders.retain(new Set(next.upstreams.values()));
-		const drained = retire(gateway.connections.list(), old, next, gateway.drains);
-		this.states.prune(next.upstreams.values());
+		const { upstreams, config } = gateway.snapshot;
+		gateway.forwarders.retain(new Set(upstreams.values()));
+		this.states.prune(upstreams.values());
 		gateway.policies.prune(config.routes.flatMap(({ auth }) => auth.jwt?.jwks_url ?? []));
-		// While the reload waited for its listeners, discovery may have gone on.
-		if (this.#discovered.size > 0) this.follow(this.#discovered);
-		this.log.configure(config.log);
-		return {
-			routes: next.routes.length,
-			upstreams: next.upstreams.size,
-			connections: gateway.connections.size,
-			drained,
-		};
+		const retired = this.#retiring.then(() => {
+			return inSlices(retire(gateway.connections.list(), gateway.snapshot, gateway.drains));
+		});
+		this.#retiring = retired;
+		return retired;
 	}
 }
 
@@ -211,18 +237,15 @@ interface CompileDeps {
 	readonly policies: PolicyStates;
 	readonly random: () => number;
 	readonly discovered: ReadonlyMap<string, readonly EndpointConfig[]>;
+	readonly contents: FileContents;
 }
 
-function compile(config: GatewayConfig, { discovered, ...deps }: CompileDeps): Snapshot {
-	return {
-		...compileSnapshot(withDiscovered(config, discovered), {
-			...deps,
-			stickySecret: stickySecret(),
-			readFile: readFileSync,
-		}),
-		// What the operator wrote, without what was discovered: the next file is compared with it.
-		config,
-	};
+function* compile(config: GatewayConfig, deps: CompileDeps, previous?: Snapshot): Sliced<Snapshot> {
+	const { discovered, ...rest } = deps;
+	const parts = { ...rest, stickySecret: stickySecret() };
+	const snapshot = yield* compileSnapshot(withDiscovered(config, discovered), parts, previous);
+	// What the operator wrote, without what was discovered: the next file is compared with it.
+	return { ...snapshot, config };
 }
 
 /**

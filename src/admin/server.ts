@@ -15,11 +15,15 @@ const SILENCE_TIMEOUT_MS = 60_000;
 /** What requests under way get when the server is closed. */
 const CLOSE_GRACE_MS = 1000;
 
-export interface AdminOptions {
-	readonly address: ListenAddress;
+/** What can change while the address is open. */
+export interface AdminSettings {
 	/** Bearer token for everything but public routes; none when absent or empty. */
 	readonly token?: string | undefined;
 	readonly routes: readonly AdminRoute[];
+}
+
+export interface AdminOptions extends AdminSettings {
+	readonly address: ListenAddress;
 	/** A handler or the server itself failed. Default: a process warning on stderr. */
 	readonly onError?: (error: Error, where: string) => void;
 }
@@ -27,6 +31,8 @@ export interface AdminOptions {
 export interface AdminServer {
 	/** As `server.address()` gives it: the port when 0 was asked for, or the unix socket's path. */
 	readonly address: AddressInfo | string;
+	/** Other routes and another token, from the next request on; the address stays open. */
+	configure(settings: AdminSettings): void;
 	/** Stops listening, ends idle connections at once and the others after a second at most. */
 	close(): Promise<void>;
 }
@@ -39,16 +45,23 @@ export interface AdminServer {
 export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
 	const onError = options.onError ?? ((error, where) => process.emitWarning(`${where}: ${error.message}`));
 	const places = new Places();
+	let serve = requestListener(options, places, onError);
 	const server = createServer(
 		{ headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 1000 },
-		requestListener(options, places, onError),
+		(request, response) => serve(request, response),
 	);
 	server.on("connection", (socket) => places.admit(socket));
 	server.setTimeout(SILENCE_TIMEOUT_MS);
 	server.on("clientError", answerClientError);
 	const address = await listen(server, options.address, "admin.address");
 	server.on("error", (error) => onError(error, "admin server"));
-	return { address, close: () => close(server) };
+	return {
+		address,
+		configure: (settings) => {
+			serve = requestListener({ ...options, ...settings }, places, onError);
+		},
+		close: () => close(server),
+	};
 }
 
 function requestListener(options: AdminOptions, places: Places, onError: (error: Error, where: string) => void) {

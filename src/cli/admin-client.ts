@@ -27,10 +27,13 @@ export class AdminError extends Error {
 	override readonly name = "AdminError";
 	/** The command line itself was at fault. */
 	readonly usage: boolean;
+	/** What the gateway answered, when it said no. */
+	readonly answer: unknown;
 
-	constructor(message: string, usage = false) {
+	constructor(message: string, usage = false, answer?: unknown) {
 		super(message);
 		this.usage = usage;
+		this.answer = answer;
 	}
 }
 
@@ -40,9 +43,17 @@ export class AdminClient {
 	readonly target: AdminTarget;
 	/** Numbers of worker processes whose part was missing from an answer. */
 	readonly missingWorkers = new Set<number>();
+	/** How long an answer may take, ms. */
+	readonly #timeout: number;
 
-	constructor(target: AdminTarget) {
+	constructor(target: AdminTarget, timeout = TIMEOUT_MS) {
 		this.target = target;
+		this.#timeout = timeout;
+	}
+
+	/** The same, for what takes the gateway so many ms. */
+	withTimeout(timeout: number): AdminClient {
+		return new AdminClient(this.target, timeout);
 	}
 
 	/** @throws AdminError */
@@ -88,7 +99,7 @@ export class AdminClient {
 			const what = "set CLAWGATE_ADMIN_TOKEN, or give --token, to the admin.token of its configuration";
 			return new AdminError(`the admin port at ${this.target.name} ${why}; ${what}`);
 		}
-		return new AdminError(message === "" ? `the gateway answered ${status} ${code}` : message, status === 400);
+		return new AdminError(message === "" ? `the gateway answered ${status} ${code}` : message, status === 400, answer);
 	}
 
 	#send(method: string, path: string, body: Json | undefined): Promise<{ status: number; text: string }> {
@@ -99,7 +110,7 @@ export class AdminClient {
 			path: base + path,
 			...(socketPath === undefined ? { host, port } : { socketPath }),
 			agent: false,
-			timeout: TIMEOUT_MS,
+			timeout: this.#timeout,
 			headers: {
 				...(socketPath !== undefined && { Host: "localhost" }),
 				...(token !== undefined && { Authorization: `Bearer ${token}` }),
@@ -114,7 +125,7 @@ export class AdminClient {
 				readAll(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), failed);
 			});
 			const failed = (error: Error): void => reject(this.#unreachable(error));
-			sent.on("timeout", () => sent.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+			sent.on("timeout", () => sent.destroy(new Error(`no answer within ${this.#timeout / 1000} s`)));
 			sent.on("error", failed);
 			sent.end(content);
 		});

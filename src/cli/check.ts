@@ -1,7 +1,7 @@
 /** `clawgate check`: everything that is wrong with a configuration file. */
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { type Loaded, readConfig } from "../config/load.ts";
+import { type Loaded, readConfigOnce } from "../config/load.ts";
 import { formatProblem, hasErrors } from "../config/problem.ts";
 import { argumentMessage } from "./argument-error.ts";
 import type { CommandIo } from "./command.ts";
@@ -34,7 +34,7 @@ export async function check(argv: readonly string[], io: CommandIo): Promise<num
 		return 0;
 	}
 	const file = values.config;
-	const loaded = readConfig(resolve(io.cwd, file), io.env);
+	const loaded = readConfigOnce(resolve(io.cwd, file), io.env);
 	// The operator's own name for the file: what an editor or a terminal opens from here.
 	for (const problem of loaded.problems) io.stdout(`${formatProblem({ ...problem, file })}\n`);
 	io.stderr(`${file}: ${summary(loaded)}\n`);

@@ -1,9 +1,8 @@
 /** `clawgate explain`: what a configuration would do with a handshake, and why. */
-import { readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { readConfig } from "../config/load.ts";
+import { readConfigOnce } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
 import type { GatewayConfig } from "../config/schema.ts";
 import { type Explanation, explain as explainRequest } from "../gateway/explain.ts";
@@ -12,6 +11,7 @@ import { stickySecret } from "../gateway-process.ts";
 import { normaliseIp } from "../options.ts";
 import { PolicyStates } from "../policy/states.ts";
 import { formatAddress } from "../protocol/listen.ts";
+import { atOnce } from "../slices.ts";
 import { UpstreamStates } from "../upstreams/states.ts";
 import { argumentMessage } from "./argument-error.ts";
 import { type Command, type CommandIo, EXIT_USAGE } from "./command.ts";
@@ -81,7 +81,7 @@ export const explain: Command = async (argv, io) => {
 		if (typeof header === "string") return usage(io, header);
 		headers.push(header);
 	}
-	const { config, problems } = readConfig(resolve(io.cwd, values.config), io.env);
+	const { config, problems } = readConfigOnce(resolve(io.cwd, values.config), io.env);
 	if (!config) {
 		for (const problem of problems) io.stderr(`${formatProblem({ ...problem, file: values.config })}\n`);
 		return 1;
@@ -129,13 +129,8 @@ async function explained(config: GatewayConfig, request: Parameters<typeof expla
 	});
 	const states = new UpstreamStates(clock);
 	try {
-		const snapshot = compileSnapshot(config, {
-			states,
-			policies,
-			random: Math.random,
-			stickySecret: stickySecret(),
-			readFile: readFileSync,
-		});
+		const parts = { states, policies, random: Math.random, stickySecret: stickySecret(), contents: new Map() };
+		const snapshot = atOnce(compileSnapshot(config, parts));
 		return await explainRequest(snapshot, request);
 	} finally {
 		states.close();

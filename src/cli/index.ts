@@ -72,6 +72,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
 		options: ["--all", "--close-code", "--reason", ...ADMIN_OPTIONS],
 		words: FILTERS,
 	},
+	reload: {
+		run: async (argv, io) => (await import("./reload.ts")).reload(argv, io),
+		summary: "have a running gateway read its configuration again: reload [--force]",
+		options: ["--force", ...ADMIN_OPTIONS],
+	},
 	import: {
 		run: async (argv, io) => (await import("./import.ts")).importConfig(argv, io),
 		summary: "make a routes.yaml from an nginx configuration: import nginx FILE",

@@ -3,7 +3,8 @@ import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type ConfigSource, type RunningGateway, startGateway } from "../app.ts";
-import { readConfig } from "../config/load.ts";
+import { type Loaded, readConfigOnce } from "../config/load.ts";
+import { readConfigLater } from "../config/load-later.ts";
 import { formatProblem, hasErrors } from "../config/problem.ts";
 import { workerCount } from "../config/workers.ts";
 import { startSupervisor } from "../supervisor/supervisor.ts";
@@ -34,7 +35,8 @@ export const run: Command = async (argv, io) => {
 	}
 	const file = values.config ?? (values.demo ? demoConfig(io.cwd) : DEFAULT_CONFIG);
 	const source = configSource(file, io);
-	const { config, problems } = source.load();
+	const loaded = named(file, readConfigOnce(source.file, io.env));
+	const { config, problems } = loaded;
 	for (const problem of problems) io.stderr(`${formatProblem(problem)}\n`);
 	if (!config) {
 		const errors = problems.filter((problem) => hasErrors([problem])).length;
@@ -47,7 +49,7 @@ export const run: Command = async (argv, io) => {
 	const start = workerCount(config.workers) === 1 ? startGateway : startSupervisor;
 	let gateway: RunningGateway;
 	try {
-		gateway = await start({ config, source });
+		gateway = await start({ config, source, loaded });
 	} catch (error) {
 		io.stderr(`clawgate: ${(error as Error).message}\n`);
 		await stopBackends?.();
@@ -59,16 +61,15 @@ export const run: Command = async (argv, io) => {
 	return 0;
 };
 
-/** Reads the file each time; problems name it as the operator did. */
+/** Reads the file each time, in the background. */
 function configSource(file: string, { cwd, env }: CommandIo): ConfigSource {
 	const absolute = resolve(cwd, file);
-	return {
-		file: absolute,
-		load: () => {
-			const loaded = readConfig(absolute, env);
-			return { ...loaded, problems: loaded.problems.map((problem) => ({ ...problem, file })) };
-		},
-	};
+	return { file: absolute, load: async () => named(file, await readConfigLater(absolute, env)) };
+}
+
+/** Problems name the file as the operator did. */
+function named(file: string, loaded: Loaded): Loaded {
+	return { ...loaded, problems: loaded.problems.map((problem) => ({ ...problem, file })) };
 }
 
 /** SIGHUP reloads. Waits for SIGTERM or SIGINT and for the drain after it; a second signal cuts the drain off. */

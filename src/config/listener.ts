@@ -6,6 +6,8 @@ import { filePath, finiteTimer, nameText } from "./values.ts";
 
 const HOST = /^[A-Za-z0-9*:]([A-Za-z0-9.:-]*[A-Za-z0-9:])?$/;
 
+const SOCKET_MODE = 'expected the mode of a file in quotes, such as "0660"';
+
 const certificate = z.strictObject({
 	cert: filePath.meta({ description: "PEM file: the certificate, then the intermediate ones." }),
 	key: filePath.meta({ description: "PEM file: the private key, not encrypted." }),
@@ -55,6 +57,19 @@ export const listenerOptions = z.strictObject({
 	address: listenAddress.meta({
 		description:
 			'`"host:port"`, `":port"` (every interface, IPv4 and IPv6), `"[::1]:443"` or `"unix:/path"`. Port 0 lets the system choose.',
+	}),
+	socket_mode: z
+		.string({ error: SOCKET_MODE })
+		.regex(/^0?[0-7]{3}$/, { error: SOCKET_MODE })
+		.transform((mode) => Number.parseInt(mode, 8))
+		.optional()
+		.meta({
+			description:
+				'Who may connect to a `unix:` address: the mode of its file, in quotes. `"0660"` without it: the user and the group of the gateway.',
+		}),
+	client_crl: oneOrMany(filePath).optional().meta({
+		description:
+			"PEM files: lists of revoked certificates (CRL), together with `tls.client_ca`. Every authority of a client's certificate needs its list here, and a list that has expired refuses everybody. Read again when the files change, for connections to come.",
 	}),
 	tls: tlsOptions.optional().meta({
 		description: "Makes it a wss:// and https:// listener. Exactly one of `certificates` and `self_signed`.",

@@ -1,10 +1,19 @@
 /** routes.yaml to a {@link GatewayConfig}, or everything that is wrong with it. */
+import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { z } from "zod";
 import { CHECKS } from "./checks/index.ts";
 import { defaultName } from "./checks/names.ts";
 import { withDefaults } from "./defaults.ts";
-import { filesIn, makeFilesAbsolute, readText } from "./files.ts";
+import {
+	type FileContent,
+	type FileContents,
+	filesIn,
+	isPipe,
+	makeFilesAbsolute,
+	type ReadContent,
+	readContent,
+} from "./files.ts";
 import { checkSchema } from "./issues.ts";
 import { parseYaml, type Source } from "./parse.ts";
 import { hasErrors, type Problem, sortProblems } from "./problem.ts";
@@ -19,6 +28,16 @@ export interface Loaded {
 	readonly problems: readonly Problem[];
 	/** Absolute paths of the files that it names, as far as they could be found out. */
 	readonly files: readonly string[];
+	/** What was read of these files; they may change after they were checked. */
+	readonly contents: FileContents;
+}
+
+/** A file that was read as YAML; the files that it names have not been read yet. */
+export interface Parsed {
+	/** {@link Loaded.files} */
+	readonly files: readonly string[];
+	/** Checks everything. Never throws for what the text says. */
+	check(read: ReadContent): Loaded;
 }
 
 /**
@@ -26,24 +45,60 @@ export interface Loaded {
  * @param file names the file in problems; relative paths inside start at its folder
  * @param environment for `${NAME}`
  */
-export function loadConfig(text: string, file: string, environment: Environment): Loaded {
+export function parseConfig(text: string, file: string, environment: Environment): Parsed {
 	const { data, source, problems } = parseYaml(text, file, environment);
-	if (data === undefined) return { problems: sortProblems(problems), files: [] };
+	if (data === undefined) {
+		const loaded = { problems: sortProblems(problems), files: [], contents: new Map() };
+		return { files: [], check: () => loaded };
+	}
 	const folder = dirname(resolve(file));
 	makeFilesAbsolute(data, folder);
-	const files = filesIn(data).map(({ value }) => value);
-	const checked = checkSchema(configSchema, data, source);
-	const found = [...problems, ...checked.problems, ...CHECKS.flatMap((check) => check({ data, source, folder }))];
-	if (hasErrors(found) || !checked.value) return { problems: sortProblems(found), files };
-	return { ...complete(checked.value, data as z.input<typeof configSchema>, source, found), files };
+	const files = [...new Set(filesIn(data).map(({ value }) => value))];
+	const check = (readOnce: ReadContent): Loaded => {
+		const contents = new Map<string, FileContent>();
+		const read: ReadContent = (path) => {
+			let content = contents.get(path);
+			if (content === undefined) {
+				content = readOnce(path);
+				contents.set(path, content);
+			}
+			return content;
+		};
+		const checked = checkSchema(configSchema, data, source);
+		const found = [...problems, ...checked.problems, ...CHECKS.flatMap((one) => one({ data, source, folder, read }))];
+		if (hasErrors(found) || !checked.value) return { problems: sortProblems(found), files, contents };
+		return { ...complete(checked.value, data as z.input<typeof configSchema>, source, found), files, contents };
+	};
+	return { files, check };
 }
 
-/** Reads a configuration file; one that cannot be read is a problem too. */
+/** {@link parseConfig}, and the files that it names are read at once. */
+export function loadConfig(text: string, file: string, environment: Environment): Loaded {
+	return parseConfig(text, file, environment).check(readContent);
+}
+
+/** Reads a configuration file at once; one that cannot be read is a problem too. */
 export function readConfig(file: string, environment: Environment): Loaded {
-	const { text, trouble } = readText(file) as { text?: string; trouble?: string };
-	if (text !== undefined) return loadConfig(text, file, environment);
+	const content = readContent(file);
+	if (content.trouble !== undefined) return unreadableConfig(file, content.trouble);
+	return loadConfig(Buffer.from(content.bytes).toString("utf8"), file, environment);
+}
+
+/** {@link readConfig} for a command that reads it once: `-c` may also name a pipe, as in `-c <(…)`, whose end it waits for. */
+export function readConfigOnce(file: string, environment: Environment): Loaded {
+	try {
+		if (!isPipe(file)) return readConfig(file, environment);
+		return loadConfig(readFileSync(file, "utf8"), file, environment);
+	} catch (error) {
+		return unreadableConfig(file, (error as Error).message);
+	}
+}
+
+/** What is loaded of a configuration file that cannot be read. */
+export function unreadableConfig(file: string, trouble: string): Loaded {
 	const message = `cannot read the configuration: ${trouble}`;
-	return { problems: [{ file, line: 1, col: 1, path: "", message, severity: "error" }], files: [] };
+	const problem: Problem = { file, line: 1, col: 1, path: "", message, severity: "error" };
+	return { problems: [problem], files: [], contents: new Map() };
 }
 
 /** Names the nameless and merges `defaults` into each route; only now do an option's own defaults count. */
@@ -52,7 +107,7 @@ function complete(
 	data: z.input<typeof configSchema>,
 	source: Source,
 	found: readonly Problem[],
-): Omit<Loaded, "files"> {
+): Pick<Loaded, "config" | "problems"> {
 	const routes: RouteConfig[] = [];
 	const problems = [...found];
 	for (const [index, route] of data.routes.entries()) {

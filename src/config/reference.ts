@@ -37,7 +37,16 @@ function defaultOf({ default: value }: JsonSchema): string {
 	// A map's defaults are those of its keys, in its own table.
 	if (value === undefined || JSON.stringify(value) === "{}") return "";
 	if (value === "") return '`""`';
-	return `\`${Array.isArray(value) ? `[${value.join(", ")}]` : String(value)}\``;
+	return `\`${asYaml(value)}\``;
+}
+
+/** A value as it is written in YAML on one line. */
+function asYaml(value: unknown): string {
+	if (Array.isArray(value)) return `[${value.map(asYaml).join(", ")}]`;
+	if (typeof value !== "object" || value === null) return String(value);
+	return `{ ${Object.entries(value)
+		.map(([key, inner]) => `${key}: ${asYaml(inner)}`)
+		.join(", ")} }`;
 }
 
 /** With a capital and a full stop, and without accidental Markdown outside of code. */

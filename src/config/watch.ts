@@ -1,14 +1,18 @@
 /**
  * Watches the files of a configuration. Folders are watched, not files: editors and Kubernetes replace files by rename,
- * and a watch on the old file would see nothing any more. What counts is the content, so touching a file does nothing.
+ * and a watch on the old file would see nothing any more. Only what the folder says about a file is looked at (size, times,
+ * which file it is), one after the other and never at the cost of the event loop: what it holds is read by the reload.
  */
-import { createHash } from "node:crypto";
-import { type FSWatcher, readFileSync, watch } from "node:fs";
+import { type FSWatcher, watch } from "node:fs";
+import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { asked } from "./files.ts";
 
-/** Several events of one save, or of several files written together, make one look. */
-const DEBOUNCE_MS = 100;
+/** Several events of one save make one look. */
+const DEBOUNCE_MS = 50;
+/** A file that is being written changes again within this; so do several that belong together. */
+const STABLE_MS = 500;
 /** Network file systems give no events; a folder can vanish for a moment. */
 const POLL_MS = 5_000;
 
@@ -21,26 +25,46 @@ export interface WatchedFiles {
 	stop(): void;
 }
 
-/** Calls `changed` after the content of a watched file became different, appeared or vanished. */
+/** Calls `changed` when a watched file was written, appeared or vanished, and then stayed as it is for half a second. */
 export function watchFiles(changed: () => void): WatchedFiles {
 	let files: readonly string[] = [];
+	/** How the files were at the last call of `changed`, and at the last look. */
 	let known = "";
-	let debounce: NodeJS.Timeout | undefined;
+	let seen = "";
+	let timer: NodeJS.Timeout | undefined;
+	let looking = false;
+	/** An event came while it looked. */
+	let missed = false;
+	let stopped = false;
 	const folders = new Map<string, FSWatcher>();
 
-	const look = (): void => {
-		watchFolders();
-		const now = fingerprint(files);
-		if (now === known) return;
+	const again = (delay: number): void => {
+		clearTimeout(timer);
+		if (stopped) return;
+		timer = setTimeout(() => void look(), delay);
+		timer.unref();
+	};
+	const look = async (): Promise<void> => {
+		if (looking) {
+			missed = true;
+			return;
+		}
+		looking = true;
+		missed = false;
+		await watchFolders();
+		const now = await appearance(files);
+		looking = false;
+		const stable = now === seen && !missed;
+		seen = now;
+		if (stopped || (now === known && !missed)) return;
+		if (!stable) {
+			again(STABLE_MS);
+			return;
+		}
 		known = now;
 		changed();
 	};
-	const soon = (): void => {
-		clearTimeout(debounce);
-		debounce = setTimeout(look, DEBOUNCE_MS);
-		debounce.unref();
-	};
-	const watchFolders = (): void => {
+	const watchFolders = async (): Promise<void> => {
 		const wanted = new Set(files.map((file) => dirname(file)));
 		for (const [folder, watcher] of folders) {
 			if (wanted.has(folder)) continue;
@@ -50,7 +74,10 @@ export function watchFiles(changed: () => void): WatchedFiles {
 		for (const folder of wanted) {
 			if (folders.has(folder)) continue;
 			try {
-				const watcher = watch(folder, { persistent: false }, soon);
+				// To watch a folder is a call that waits for it.
+				await asked(folder, () => stat(folder));
+				if (stopped || folders.has(folder)) continue;
+				const watcher = watch(folder, { persistent: false }, () => again(DEBOUNCE_MS));
 				watcher.on("error", () => {
 					watcher.close();
 					folders.delete(folder);
@@ -61,7 +88,7 @@ export function watchFiles(changed: () => void): WatchedFiles {
 			}
 		}
 	};
-	const poll = setInterval(look, POLL_MS);
+	const poll = setInterval(() => void look(), POLL_MS);
 	poll.unref();
 
 	return {
@@ -70,28 +97,29 @@ export function watchFiles(changed: () => void): WatchedFiles {
 			if (isDeepStrictEqual(list, files)) return;
 			files = list;
 			known = "";
-			watchFolders();
-			soon();
+			seen = "";
+			void look();
 		},
 		stop() {
+			stopped = true;
 			clearInterval(poll);
-			clearTimeout(debounce);
+			clearTimeout(timer);
 			for (const watcher of folders.values()) watcher.close();
 			folders.clear();
 		},
 	};
 }
 
-/** A digest of the files' contents; a file that cannot be read counts as empty in its own way. */
-export function fingerprint(files: readonly string[]): string {
-	const hash = createHash("sha256");
+/** What tells a changed file from an unchanged one, without its content. */
+async function appearance(files: readonly string[]): Promise<string> {
+	const found: string[] = [];
 	for (const file of files) {
-		hash.update(`\0${file}\0`);
 		try {
-			hash.update(readFileSync(file));
+			const { dev, ino, mode, size, mtimeNs, ctimeNs } = await asked(file, () => stat(file, { bigint: true }));
+			found.push([file, dev, ino, mode, size, mtimeNs, ctimeNs].join(" "));
 		} catch (error) {
-			hash.update(`\0${(error as NodeJS.ErrnoException).code}`);
+			found.push(`${file} ${(error as NodeJS.ErrnoException).code ?? "silent"}`);
 		}
 	}
-	return hash.digest("base64");
+	return found.join("\n");
 }

@@ -5,6 +5,7 @@ import { asGatewayError, GatewayError } from "../errors.ts";
 import { type Admission, admit } from "../policy/admission.ts";
 import { checkHandshake } from "../protocol/handshake.ts";
 import { clientAnswerHead } from "../protocol/headers.ts";
+import { atOnce } from "../slices.ts";
 import { writeAll } from "../sockets/direct-write.ts";
 import { Tunnel } from "../tunnel/tunnel.ts";
 import { discard } from "../upstreams/attempts/attempt.ts";
@@ -85,7 +86,7 @@ export async function accept(
 		incoming.facts.subprotocol = result.subprotocol;
 		open(gateway, connection, { admission, route, upstream, lease, result, socket, guard, attempts });
 		// A reload came in between: whoever it concerned was told already, so this one is looked at now.
-		if (gateway.snapshot !== snapshot) retire([connection], snapshot, gateway.snapshot, gateway.drains);
+		if (gateway.snapshot !== snapshot) atOnce(retire([connection], gateway.snapshot, gateway.drains));
 		gateway.drains.opened(connection);
 	} catch (error) {
 		const failure = guard.gone ? new GatewayError("CLIENT_GONE") : asGatewayError(error);

@@ -1,37 +1,56 @@
 /** After a swap of snapshots: who stays as if nothing had happened, and who has to be told to come back. */
-import { isDeepStrictEqual } from "node:util";
-import type { RouteConfig } from "../config/schema.ts";
+import type { Sliced } from "../slices.ts";
+import type { Endpoint } from "../upstreams/endpoint.ts";
 import type { Connection } from "./connections.ts";
 import type { Drains } from "./drains.ts";
 import type { Route, Snapshot } from "./snapshot.ts";
 
-/** Names that the configuration's loader gives to nameless routes: they move when a route is put before them. */
-const GIVEN_NAME = /^route-\d+$/;
+/** What a connection would go over to. */
+interface Place {
+	readonly route: Route;
+	readonly endpoint: Endpoint;
+}
 
 /**
  * Drains the connections whose route or endpoint is gone, each by the policy of its route. The others go over to the
- * new snapshot. Returns how many are drained.
+ * snapshot. Gives how many are drained. Connections may come and go meanwhile: those that come have the snapshot already.
  */
-export function retire(connections: Iterable<Connection>, old: Snapshot, next: Snapshot, drains: Drains): number {
-	const successors = new Map<Route, Route | undefined>();
+export function* retire(connections: Iterable<Connection>, next: Snapshot, drains: Drains): Sliced<number> {
 	const gone: [Connection, Route][] = [];
 	for (const connection of connections) {
-		const { route, endpoint, facts } = connection;
+		yield;
+		const { route, endpoint } = connection;
 		if (!route || !endpoint) continue;
-		if (!successors.has(route)) successors.set(route, successorOf(route, old, next));
-		const successor = successors.get(route);
-		const upstream = successor?.upstreams.find(({ name }) => name === facts.upstream);
-		const sameEndpoint = upstream?.endpoints.find(({ id }) => id === endpoint.id);
-		if (successor && sameEndpoint) {
-			connection.route = successor;
-			connection.endpoint = sameEndpoint;
+		const place = placeIn(next, connection, route, endpoint);
+		if (place) {
+			connection.route = place.route;
+			connection.endpoint = place.endpoint;
 			continue;
 		}
 		// The new file's policy where the route is still there: it is the operator's latest word.
-		gone.push([connection, successor ?? route]);
+		gone.push([connection, next.successors.get(route.identity) ?? route]);
 	}
 	drainByRoute(gone, (route) => `route ${route.name} (changed by a reload)`, drains);
 	return gone.length;
+}
+
+/** How many connections {@link retire} would drain. */
+export function* countRetired(connections: Iterable<Connection>, next: Snapshot): Sliced<number> {
+	let count = 0;
+	for (const connection of connections) {
+		yield;
+		const { route, endpoint } = connection;
+		if (route && endpoint && !placeIn(next, connection, route, endpoint)) count++;
+	}
+	return count;
+}
+
+/** Undefined when the snapshot has no place for it. */
+function placeIn(next: Snapshot, { facts }: Connection, route: Route, endpoint: Endpoint): Place | undefined {
+	const successor = next.successors.get(route.identity);
+	const upstream = successor?.upstreams.find(({ name }) => name === facts.upstream);
+	const same = upstream?.endpoints.find(({ id }) => id === endpoint.id);
+	return successor && same && { route: successor, endpoint: same };
 }
 
 /** Moves people off an endpoint that went down (`on_unhealthy: close`), each by the policy of its route. */
@@ -59,19 +78,4 @@ function drainByRoute(affected: Iterable<[Connection, Route]>, target: (route: R
 	for (const [route, connections] of byRoute) {
 		drains.start({ target: target(route), connections, policy: route.drain, termination: "drain" });
 	}
-}
-
-/** The route that a route lives on as: the one of its name, or, for a nameless one, the one with the same match. */
-function successorOf(route: Route, old: Snapshot, next: Snapshot): Route | undefined {
-	if (!GIVEN_NAME.test(route.name)) return next.routes.find(({ name }) => name === route.name);
-	const config = configOf(route, old);
-	if (!config) return undefined;
-	return next.routes.find((candidate) => {
-		const other = configOf(candidate, next);
-		return GIVEN_NAME.test(candidate.name) && other !== undefined && isDeepStrictEqual(other.match, config.match);
-	});
-}
-
-function configOf(route: Route, { config }: Snapshot): RouteConfig | undefined {
-	return config.routes.find(({ name }) => name === route.name);
 }

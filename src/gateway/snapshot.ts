@@ -1,21 +1,27 @@
 /** A snapshot: everything compiled from one configuration. It is swapped whole; `UpstreamStates` lives on across it. */
-import type { DrainConfig, GatewayConfig, RouteConfig } from "../config/schema.ts";
+import { type FileContents, readContent, sameContent } from "../config/files.ts";
+import type { DrainConfig, GatewayConfig, RouteConfig, UpstreamConfig } from "../config/schema.ts";
 import { AddressRanges } from "../options.ts";
 import { compilePolicy, type Policy } from "../policy/index.ts";
 import type { PolicyStates } from "../policy/states.ts";
 import { DEFAULT_CLIENT_IP_HEADER, readWithHeader } from "../protocol/client.ts";
 import { compileHeaderRules, type HeaderRules } from "../protocol/headers.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
+import { type CompiledMatch, compileMatch } from "../routing/match.ts";
 import type { CompiledRewrite } from "../routing/rewrite.ts";
 import { compileRewrite } from "../routing/rewrite.ts";
 import { compileSplit } from "../routing/split.ts";
 import { RouteTable } from "../routing/table.ts";
+import type { Sliced } from "../slices.ts";
 import { compileTunnelLimits } from "../tunnel/limits-options.ts";
 import type { TunnelOptions } from "../tunnel/tunnel.ts";
 import { certificateName } from "../upstreams/discovery/index.ts";
 import type { UpstreamStates } from "../upstreams/states.ts";
 import { compileUpstreamTls } from "../upstreams/tls.ts";
 import { compileUpstream, type Upstream } from "../upstreams/upstream.ts";
+
+/** Names that the configuration's loader gives to nameless routes. */
+const GIVEN_NAME = /^route-\d+$/;
 
 /** A route, ready to be used. */
 export interface Route {
@@ -36,6 +42,8 @@ export interface Route {
 	readonly policy: Policy;
 	readonly tunnel: TunnelOptions;
 	readonly drain: DrainConfig;
+	/** What it is recognised by in the next configuration: see {@link Snapshot.successors}. */
+	readonly identity: string;
 }
 
 export interface Snapshot {
@@ -47,6 +55,25 @@ export interface Snapshot {
 	readonly trustedProxies: AddressRanges;
 	/** The header in which they name the client; routes may believe another one. */
 	readonly clientIpHeader: string;
+	/** Routes by {@link Route.identity}: which one a route of an earlier snapshot lives on as. */
+	readonly successors: ReadonlyMap<string, Route>;
+	/** For the next snapshot, which uses again what has not changed. */
+	readonly compiled: Compiled;
+}
+
+/** What was compiled, by the configuration's own objects. */
+export interface Compiled {
+	readonly routes: ReadonlyMap<RouteConfig, CompiledRoute>;
+	readonly upstreams: ReadonlyMap<UpstreamConfig, Upstream>;
+	readonly contents: FileContents;
+}
+
+/** The part of a route that depends on nothing else of the configuration. */
+interface CompiledRoute {
+	readonly parts: Omit<Route, "view" | "upstream" | "upstreams">;
+	readonly match: CompiledMatch;
+	/** Files that were read for it. */
+	readonly files: readonly string[];
 }
 
 /** What a snapshot is given from outside. */
@@ -56,77 +83,108 @@ export interface SnapshotDeps {
 	/** A number in [0, 1). */
 	readonly random: () => number;
 	readonly stickySecret: Buffer;
-	/** The content of a file of the configuration. */
-	readonly readFile: (path: string) => Buffer;
+	/** The files of the configuration, as they were read and checked; others are read when they are needed. */
+	readonly contents: FileContents;
 }
 
 /**
  * Compiles a checked configuration.
- * @throws Error when a file that the checks could read cannot be read any more
+ * @param previous what is equal by identity, and whose files have not changed, is taken from it
+ * @throws Error when a file that the checks could read cannot be used
  */
-export function compileSnapshot(config: GatewayConfig, deps: SnapshotDeps): Snapshot {
+export function* compileSnapshot(config: GatewayConfig, deps: SnapshotDeps, previous?: Snapshot): Sliced<Snapshot> {
+	const { contents } = deps;
+	const before = previous?.compiled;
+	const unchanged = (files: readonly string[]): boolean =>
+		files.every((file) => sameContent(before?.contents.get(file), contents.get(file)));
 	const upstreams = new Map<string, Upstream>();
+	const compiledUpstreams = new Map<UpstreamConfig, Upstream>();
 	for (const [name, upstream] of Object.entries(config.upstreams)) {
-		const { discovery } = upstream;
-		const tls =
-			discovery?.scheme === "wss" || upstream.endpoints.some(({ url }) => /^(wss|https):/.test(url))
-				? {
-						...compileUpstreamTls(upstream.tls, deps.readFile),
-						discoveredName: discovery && certificateName(discovery),
-					}
-				: undefined;
-		upstreams.set(
-			name,
-			compileUpstream(name, upstream, deps.states, { random: deps.random, stickySecret: deps.stickySecret, tls }),
-		);
+		const known = before?.upstreams.get(upstream);
+		const { ca, cert, key } = upstream.tls;
+		const files = [ca, cert, key].filter((file) => file !== undefined);
+		const compiled = known?.name === name && unchanged(files) ? known : makeUpstream(name, upstream, deps);
+		upstreams.set(name, compiled);
+		compiledUpstreams.set(upstream, compiled);
+		yield;
 	}
 	const trustedProxies = new AddressRanges(config.trusted_proxies);
 	const clientIpHeader = config.routes[0]?.client_ip_header ?? DEFAULT_CLIENT_IP_HEADER;
 	const viewOf = ({ client_ip_header: header }: RouteConfig): Route["view"] =>
 		header === clientIpHeader ? undefined : (request) => readWithHeader(request, trustedProxies, header);
-	const routes = config.routes.map((route) => compileRoute(route, upstreams, deps, viewOf(route)));
+	const routes: Route[] = [];
+	const table = new RouteTable<Route>();
+	const successors = new Map<string, Route>();
+	const compiledRoutes = new Map<RouteConfig, CompiledRoute>();
+	for (const route of config.routes) {
+		const known = before?.routes.get(route);
+		const compiled = known && unchanged(known.files) ? known : compileRoute(route, deps);
+		compiledRoutes.set(route, compiled);
+		const choices = upstreamsOf(route, upstreams);
+		const target: Route = {
+			...compiled.parts,
+			view: viewOf(route),
+			upstream: compileSplit(choices, deps.random),
+			upstreams: choices.map((choice) => choice.target),
+		};
+		routes.push(target);
+		table.add({ match: route.match, view: target.view, target }, compiled.match);
+		if (!successors.has(target.identity)) successors.set(target.identity, target);
+		yield;
+	}
 	return {
 		config,
 		routes,
 		upstreams,
-		table: RouteTable.build(
-			config.routes.map((route, index) => {
-				const target = routes[index] as Route;
-				return { match: route.match, view: target.view, target };
-			}),
-		),
+		table,
 		trustedProxies,
 		clientIpHeader,
+		successors,
+		compiled: { routes: compiledRoutes, upstreams: compiledUpstreams, contents },
 	};
 }
 
-function compileRoute(
-	config: RouteConfig,
-	upstreams: ReadonlyMap<string, Upstream>,
-	deps: SnapshotDeps,
-	view: Route["view"],
-): Route {
+function makeUpstream(name: string, config: UpstreamConfig, deps: SnapshotDeps): Upstream {
+	const { discovery } = config;
+	const encrypted = discovery?.scheme === "wss" || config.endpoints.some(({ url }) => /^(wss|https):/.test(url));
+	const tls = encrypted
+		? {
+				...compileUpstreamTls(config.tls, fileReader(deps.contents)),
+				discoveredName: discovery && certificateName(discovery),
+			}
+		: undefined;
+	return compileUpstream(name, config, deps.states, { random: deps.random, stickySecret: deps.stickySecret, tls });
+}
+
+function upstreamsOf(config: RouteConfig, upstreams: ReadonlyMap<string, Upstream>) {
 	const find = (name: string): Upstream => {
 		const upstream = upstreams.get(name);
 		if (!upstream) throw new Error(`route ${config.name}: there is no upstream ${name}`);
 		return upstream;
 	};
-	const choices = config.split
-		? config.split.map(({ upstream, weight }) => ({ target: find(upstream), weight }))
-		: [{ target: find(config.upstream as string), weight: 1 }];
+	if (!config.split) return [{ target: find(config.upstream as string), weight: 1 }];
+	return config.split.map(({ upstream, weight }) => ({ target: find(upstream), weight }));
+}
+
+function compileRoute(config: RouteConfig, deps: SnapshotDeps): CompiledRoute {
 	const { timeouts, ping } = config;
-	return {
+	const files: string[] = [];
+	const read = fileReader(deps.contents);
+	const readFile = (path: string): Buffer => {
+		files.push(path);
+		return read(path);
+	};
+	const parts = {
 		name: config.name,
-		view,
-		upstream: compileSplit(choices, deps.random),
-		upstreams: choices.map(({ target }) => target),
+		// A given name says where the route stands in the file, and is another's when one is put before it.
+		identity: GIVEN_NAME.test(config.name) ? `match ${JSON.stringify(config.match)}` : `name ${config.name}`,
 		rewrite: compileRewrite(config.rewrite),
 		requestHeaders: compileHeaderRules(config.request_headers),
 		responseHeaders: compileHeaderRules(config.response_headers),
 		http: config.http,
 		timeouts,
 		retries: { attempts: config.retries.attempts, on: new Set(config.retries.on) },
-		policy: compilePolicy(config, { states: deps.policies, readFile: deps.readFile }),
+		policy: compilePolicy(config, { states: deps.policies, readFile }),
 		tunnel: {
 			idle: timeouts.idle,
 			lifetime: timeouts.lifetime,
@@ -140,5 +198,15 @@ function compileRoute(
 			limits: compileTunnelLimits(config.limits, config.close_codes.overload),
 		},
 		drain: config.drain,
+	};
+	return { parts, match: compileMatch(config.match), files };
+}
+
+/** Gives what was read of a file, and reads one that was not. @throws Error when it cannot be read */
+export function fileReader(contents: FileContents): (path: string) => Buffer {
+	return (path) => {
+		const content = contents.get(path) ?? readContent(path);
+		if (content.trouble !== undefined) throw new Error(`cannot read ${path}: ${content.trouble}`);
+		return Buffer.from(content.bytes.buffer, content.bytes.byteOffset, content.bytes.byteLength);
 	};
 }

@@ -1,5 +1,5 @@
 /** Starting a server to listen, with errors that an operator can act on. */
-import { lstat, unlink } from "node:fs/promises";
+import { chmod, lstat, unlink } from "node:fs/promises";
 import { type AddressInfo, connect, isIPv6, type Server } from "node:net";
 
 /** How long an existing unix socket may take to answer before it counts as in use. */
@@ -26,19 +26,24 @@ export class ListenError extends Error {
 
 /**
  * Starts to listen; resolves with what `server.address()` says then. A unix socket left behind by a process that is
- * gone is removed first. `what` is the config key of the address, for the message.
+ * gone is removed first. `what` is the config key of the address, for the message; `mode` is for the file of a unix socket.
  *
  * @throws {ListenError} the port or socket is taken, not permitted, or not on this machine.
  */
-export async function listen(server: Server, address: ListenAddress, what: string): Promise<AddressInfo | string> {
+export async function listen(
+	server: Server,
+	address: ListenAddress,
+	what: string,
+	mode?: number,
+): Promise<AddressInfo | string> {
 	try {
-		return await tryListen(server, address);
+		return await tryListen(server, address, mode);
 	} catch (error) {
 		if (errorCode(error) !== "EADDRINUSE" || address.path === undefined) throw listenError(error, address, what);
 		await removeStaleSocket(address.path, error, address, what);
 	}
 	try {
-		return await tryListen(server, address);
+		return await tryListen(server, address, mode);
 	} catch (error) {
 		throw listenError(error, address, what);
 	}
@@ -51,7 +56,19 @@ export function formatAddress(address: ListenAddress): string {
 	return `${isIPv6(host) ? `[${host}]` : host}:${address.port ?? 0}`;
 }
 
-function tryListen(server: Server, { host, port, path }: ListenAddress): Promise<AddressInfo | string> {
+async function tryListen(server: Server, address: ListenAddress, mode?: number): Promise<AddressInfo | string> {
+	const bound = await bind(server, address);
+	if (address.path === undefined || mode === undefined) return bound;
+	try {
+		await chmod(address.path, mode);
+	} catch (error) {
+		server.close();
+		throw error;
+	}
+	return bound;
+}
+
+function bind(server: Server, { host, port, path }: ListenAddress): Promise<AddressInfo | string> {
 	return new Promise((resolve, reject) => {
 		const onError = (error: Error): void => {
 			server.off("listening", onListening);

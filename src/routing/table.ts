@@ -31,7 +31,7 @@ interface Row<T> {
  * walked together in file order. A row's own match is always asked as well: the index only leaves out.
  */
 export class RouteTable<T> {
-	readonly #rows: readonly Row<T>[];
+	readonly #rows: Row<T>[] = [];
 	readonly #byHost = new Map<string, PathIndex>();
 	/** By the name below the `*.`, without the dot. */
 	readonly #bySuffix = new Map<string, PathIndex>();
@@ -41,16 +41,20 @@ export class RouteTable<T> {
 	readonly #lists: (readonly number[])[] = [];
 	readonly #cursors: number[] = [];
 
-	private constructor(entries: readonly RouteEntry<T>[]) {
-		this.#rows = entries.map(({ match, target, view }) => ({ target, match: compileMatch(match), view }));
-		entries.forEach(({ match = {} }, row) => {
-			for (const index of this.#hostIndexes(match)) index.add(match, row);
-		});
-	}
-
 	/** Compiles the entries, in file order. */
 	static build<T>(entries: readonly RouteEntry<T>[]): RouteTable<T> {
-		return new RouteTable(entries);
+		const table = new RouteTable<T>();
+		for (const entry of entries) table.add(entry);
+		return table;
+	}
+
+	/**
+	 * Adds an entry behind those that are there.
+	 * @param compiled what {@link compileMatch} made of its `match`, when that is known
+	 */
+	add({ match = {}, target, view }: RouteEntry<T>, compiled: CompiledMatch = compileMatch(match)): void {
+		const row = this.#rows.push({ target, match: compiled, view }) - 1;
+		for (const index of this.#hostIndexes(match)) index.add(match, row);
 	}
 
 	/**

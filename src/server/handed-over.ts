@@ -2,19 +2,12 @@
 import type { Server } from "node:http";
 import { Socket } from "node:net";
 import type { ListenerConfig } from "../config/schema.ts";
-import type { Door } from "./door.ts";
+import { adopt, type CountingServer, type Door } from "./door.ts";
 
 /** A native socket handle, as Node sends it between processes. */
 export interface SocketHandle {
 	close(): void;
 	setNoDelay?(on: boolean): void;
-}
-
-/** What Node's `onconnection` (lib/net.js) reads and counts on a server. Node's types do not have it. */
-interface CountingServer {
-	_connections: number;
-	readonly allowHalfOpen?: boolean;
-	readonly noDelay?: boolean;
 }
 
 interface Entry {
@@ -38,13 +31,16 @@ export class HandedOver {
 	}
 
 	/** {@link OpenDoor} */
-	readonly open = async (server: Server, _config: ListenerConfig, key: string): Promise<Door> => {
-		const entry = { server, onClose: () => this.#left(key) };
-		this.#entries.set(key, entry);
-		// With this event Node begins to look for requests whose head is late.
-		server.emit("listening");
+	readonly open = async (_config: ListenerConfig, key: string): Promise<Door> => {
+		let entry: Entry | undefined;
 		return {
 			port: this.#portOf(key),
+			serve: (server) => {
+				entry = { server, onClose: () => this.#left(key) };
+				this.#entries.set(key, entry);
+				// With this event Node begins to look for requests whose head is late.
+				server.emit("listening");
+			},
 			close: () => {
 				if (this.#entries.get(key) === entry) this.#entries.delete(key);
 			},
@@ -63,10 +59,7 @@ export class HandedOver {
 		if (server.noDelay) handle.setNoDelay?.(true);
 		const options = { handle, allowHalfOpen: server.allowHalfOpen, readable: true, writable: true };
 		const socket = new Socket(options as object);
-		// Counted as Node counts what it accepts itself, so that the server's `close` waits for it.
-		server._connections++;
-		Object.assign(socket, { server, _server: server });
 		socket.on("close", entry.onClose);
-		server.emit("connection", socket);
+		adopt(server, socket);
 	}
 }

@@ -13,7 +13,7 @@ import { handleHttp } from "../gateway/http.ts";
 import { refuseDropped, refuseUnread } from "../gateway/unread.ts";
 import { AddressRanges } from "../options.ts";
 import { wantsWebSocket } from "../protocol/handshake.ts";
-import type { Door, OpenDoor } from "./door.ts";
+import type { Door } from "./door.ts";
 import { putBack } from "./other-upgrade.ts";
 import { type ProxyHeaderSettings, ProxyHeaders } from "./proxy-protocol.ts";
 import { encodeTarget } from "./raw-target.ts";
@@ -43,8 +43,10 @@ export class Listener {
 	#proxyHeaders: ProxyHeaders | undefined;
 	#proxyHeaderSettings!: ProxyHeaderSettings;
 	#door: Door | undefined;
+	#port = 0;
 
-	private constructor(config: ListenerConfig, certificates: Certificates | undefined) {
+	/** Nobody can connect until it has a {@link serveAt door}. */
+	constructor(config: ListenerConfig, certificates: Certificates | undefined, gateway: Gateway) {
 		this.#config = config;
 		this.#certificates = certificates;
 		this.#server = makeServer(config, () => this.#certificates);
@@ -52,23 +54,32 @@ export class Listener {
 		this.#serve = (socket) => serve?.call(this.#server, socket);
 		this.drained = new Promise((resolve) => this.#server.once("close", resolve));
 		this.#configure();
+		this.#wire(gateway);
 	}
 
-	/**
-	 * Opens a listener.
-	 * @throws ListenError when the address cannot be had
-	 */
-	static async open(
-		config: ListenerConfig,
-		certificates: Certificates | undefined,
-		gateway: Gateway,
-		openDoor: OpenDoor,
-		key: string,
-	): Promise<Listener> {
-		const listener = new Listener(config, certificates);
-		listener.#wire(gateway);
-		listener.#door = await openDoor(listener.#server, config, key);
-		return listener;
+	/** Connections come in by this door from now on. */
+	serveAt(door: Door): void {
+		this.#door = door;
+		this.#port = door.port;
+		door.serve(this.#server);
+	}
+
+	/** Whether it has a door. */
+	get open(): boolean {
+		return this.#door !== undefined;
+	}
+
+	/** Connections to come go to `successor`, which serves at the same address with other settings. */
+	handOver(successor: Listener): void {
+		const door = this.#door;
+		this.#door = undefined;
+		if (door) successor.serveAt(door);
+	}
+
+	/** Frees the address; what is open goes on, and {@link serveAt} may follow. */
+	closeDoor(): void {
+		this.#door?.close();
+		this.#door = undefined;
 	}
 
 	get name(): string {
@@ -79,7 +90,11 @@ export class Listener {
 		return this.#certificates;
 	}
 
-	/** Whether {@link update} can take this over; otherwise the address has to be closed and opened again. */
+	get config(): ListenerConfig {
+		return this.#config;
+	}
+
+	/** Whether {@link update} can take this over; otherwise another one has to serve at the address. */
 	canBecome(config: ListenerConfig): boolean {
 		return isDeepStrictEqual(fixedSettings(config), fixedSettings(this.#config));
 	}
@@ -96,14 +111,14 @@ export class Listener {
 		if (this.#certificates) (this.#server as TlsServer).setTicketKeys(this.#certificates.ticketKeys);
 	}
 
-	/** The bound port; 0 for a unix socket. */
+	/** The bound port, also after its door was closed; 0 for a unix socket. */
 	get port(): number {
-		return this.#door?.port ?? 0;
+		return this.#port;
 	}
 
 	/** Stops accepting; idle keep-alive connections end, the others go on. */
 	stopAccepting(): void {
-		this.#door?.close();
+		this.closeDoor();
 		this.#server.close();
 		this.#server.closeIdleConnections();
 	}
@@ -116,7 +131,7 @@ export class Listener {
 
 	/** Ends plain HTTP connections too. Handshakes and tunnels are the gateway's. */
 	destroy(): void {
-		this.#door?.close();
+		this.closeDoor();
 		this.#server.close();
 		this.#proxyHeaders?.destroy();
 		this.#server.closeAllConnections();
@@ -162,6 +177,10 @@ export class Listener {
 			// Before anything else: a reset at any later step must find a handler.
 			socket.on("error", ignoreError);
 			this.#rememberPeer(socket);
+		});
+		// A connection that could not be accepted; the next one may be.
+		server.on("error", (error) => {
+			gateway.events.notice("error", "internal.error", { message: error.message, where: `listener ${this.name}` });
 		});
 		server.on("drop", (dropped?: DropArgument) => {
 			refuseDropped(gateway, this.name, dropped?.remoteAddress, `max_connections of listener ${this.name} is reached`);

@@ -1,6 +1,5 @@
 /** TLS of a listener: certificates by name (SNI, RFC 6066 §3), and one made at start to try things out. */
 import { createHash, X509Certificate } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
@@ -119,38 +118,55 @@ function isPreferred(kind: string, group: Group): boolean {
 	return group.every((certificate) => KINDS.indexOf(kind) < KINDS.indexOf(certificate.kind));
 }
 
+/** What certificates are made with. */
+export interface CertificateParts {
+	/** The listener's; sessions of another one are not resumed. */
+	readonly address: string;
+	/** Gives a file's content. @throws Error when it cannot be read */
+	readonly read: (path: string) => Buffer;
+	readonly keys: TicketKeys;
+	readonly selfSigned: SelfSigned;
+}
+
 /**
  * Reads, or makes, what a listener serves. A self-signed one is made once: clients may have accepted it by hand.
- * @param address the listener's; sessions of another one are not resumed
  * @throws Error when a file cannot be read or is no certificate
  */
 export async function loadCertificates(
 	tls: NonNullable<ListenerConfig["tls"]>,
-	address: string,
-	keys: TicketKeys,
-	selfSigned: SelfSigned,
+	clientCrl: readonly string[] | undefined,
+	{ address, read, keys, selfSigned }: CertificateParts,
 	previous?: Certificates,
 ): Promise<Certificates> {
-	const ca = tls.client_ca === undefined ? undefined : await readFile(tls.client_ca);
-	const options = { ...tlsOrder(), minVersion: `TLSv${tls.min_version}` as const, ...(ca && { ca }) };
-	const common = { options, keys, scope: resumptionScope(tls, address, ca) };
+	const ca = tls.client_ca === undefined ? undefined : read(tls.client_ca);
+	const crl = clientCrl?.map(read);
+	const minVersion = `TLSv${tls.min_version}` as const;
+	const options = { ...tlsOrder(), minVersion, ...(ca && { ca }), ...(crl && { crl }) };
+	const common = { options, keys, scope: resumptionScope(tls, address, [ca, ...(crl ?? [])]) };
 	if (tls.self_signed) {
 		const kept = isDeepStrictEqual(tls.self_signed, previous?.selfSigned) ? previous?.served[0] : undefined;
 		const { cert, key } = kept ?? (await selfSigned(tls.self_signed));
-		return new Certificates([read(cert, key, options)], common, tls.self_signed);
+		return new Certificates([servedFrom(cert, key, options)], common, tls.self_signed);
 	}
-	const served: Served[] = [];
-	for (const { cert, key } of tls.certificates ?? [])
-		served.push(read(await readFile(cert), await readFile(key), options));
+	const served = (tls.certificates ?? []).map(({ cert, key }) => servedFrom(read(cert), read(key), options));
 	return new Certificates(served as [Served, ...Served[]], common);
 }
 
 /**
  * What a client had to prove, as OpenSSL's session id context. A resumed session shows no certificate again: it must
- * not outlive the authorities that the certificate was checked against.
+ * not outlive the authorities, and the lists of revoked ones, that the certificate was checked against.
  */
-function resumptionScope(tls: NonNullable<ListenerConfig["tls"]>, address: string, ca: Buffer | undefined): string {
-	const rules = JSON.stringify([address, tls.min_version, tls.client_auth, ca?.toString("base64")]);
+function resumptionScope(
+	tls: NonNullable<ListenerConfig["tls"]>,
+	address: string,
+	files: readonly (Buffer | undefined)[],
+): string {
+	const rules = JSON.stringify([
+		address,
+		tls.min_version,
+		tls.client_auth,
+		...files.map((file) => file?.toString("base64")),
+	]);
 	return createHash("sha256").update(rules).digest("hex").slice(0, SESSION_ID_CONTEXT_LENGTH);
 }
 
@@ -165,7 +181,7 @@ function wildcardOf(name: string): string {
 	return dot < 0 ? "" : `*${name.slice(dot)}`;
 }
 
-function read(cert: string | Buffer, key: string | Buffer, options: SecureContextOptions): Served {
+function servedFrom(cert: string | Buffer, key: string | Buffer, options: SecureContextOptions): Served {
 	const certificate = new X509Certificate(cert);
 	const { asymmetricKeyType = "", asymmetricKeyDetails: details } = certificate.publicKey;
 	// Something odd is served as the last choice.

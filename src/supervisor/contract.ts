@@ -1,10 +1,11 @@
 /** What a worker can be asked by the supervisor, and the supervisor by a worker. Everything is structured-cloneable. */
 import type { Answer, Call } from "../admin/api/operation.ts";
 import type { RevokedTokens } from "../admin/api/revocations.ts";
-import type { GatewayConfig } from "../config/schema.ts";
+import type { FileContent } from "../config/files.ts";
+import type { ConfigPart } from "../config/parts.ts";
 import type { RevokeOptions } from "../gateway/revoke.ts";
 import type { RevocationTarget } from "../policy/revocations.ts";
-import type { Changed } from "../reload.ts";
+import type { Changed, Forecast } from "../reload.ts";
 import type { MadeCertificate } from "../server/tls.ts";
 import type { MetricObject } from "../telemetry/merge.ts";
 import type { EndpointConfig } from "../upstreams/endpoint.ts";
@@ -50,15 +51,24 @@ export interface DrainNotice {
 	readonly close_code?: number;
 }
 
-/** A configuration that a worker takes over, with what the supervisor knows about its world. */
-export interface NextConfig {
-	readonly config: GatewayConfig;
+/** A configuration that a worker takes over. Its parts are sent before the call that says what to do with it. */
+export interface SentConfig {
+	/** That of its parts. */
+	readonly config: number;
 	/** Where the supervisor accepts, by the listener's key. */
 	readonly ports: Readonly<Record<string, number>>;
 }
 
+/** A part of a configuration, or of what its files hold. */
+export interface SentPart {
+	/** Parts with the same number belong together. */
+	readonly config: number;
+	readonly part?: ConfigPart;
+	readonly file?: readonly [path: string, content: FileContent];
+}
+
 /** What a worker is told before it serves. */
-export interface WorkerStart extends NextConfig {
+export interface WorkerStart extends SentConfig {
 	readonly number: number;
 	readonly discovered: Discovered;
 	readonly health: readonly HealthFact[];
@@ -71,10 +81,12 @@ export type Discovered = ReadonlyMap<string, readonly EndpointConfig[]>;
 
 /** Asked of a worker. */
 export type WorkerContract = SharedStateNews & {
+	/** Keeps a part until it is told what to do with the whole. */
+	part(part: SentPart): void;
 	/** Begins to serve; answered when it does. */
 	start(told: WorkerStart): void;
 	/** First half of a reload: does all that can fail. A later one takes the place of one that was not committed. */
-	prepare(next: NextConfig): void;
+	prepare(next: SentConfig): Forecast;
 	/** Second half. */
 	commit(nothing: undefined): Changed;
 	/** Instead of the second half. */

@@ -1,10 +1,11 @@
 /** The worker processes: started, brought to each new configuration together, replaced when they die, stopped. */
 import type { LogLevel } from "../gateway/events.ts";
-import type { Changed } from "../reload.ts";
+import type { Changed, Forecast } from "../reload.ts";
 import type { SelfSigned } from "../server/tls.ts";
-import type { NextConfig, WorkerContract, WorkerHandle, WorkerStart, Workers } from "./contract.ts";
+import type { SentConfig, WorkerContract, WorkerHandle, WorkerStart, Workers } from "./contract.ts";
 import type { Handout } from "./handout.ts";
 import { RestartDelay } from "./restart-delay.ts";
+import { type NextConfig, sendConfig } from "./send-config.ts";
 import { type WorkerExit, WorkerProcess } from "./worker-process.ts";
 
 /** How long a worker may take to compile a configuration and to read its files, ms. */
@@ -16,12 +17,14 @@ export interface PoolDeps {
 	readonly handout: Handout;
 	readonly notice: (level: LogLevel, event: string, fields: Record<string, unknown>) => void;
 	/** What holds now. */
-	readonly state: () => Omit<WorkerStart, "number">;
+	readonly state: () => NextConfig & Omit<WorkerStart, "number" | keyof SentConfig>;
 	readonly selfSigned: SelfSigned;
 }
 
 /** A reload that every worker has prepared. */
 export interface PoolChange {
+	/** Of all of them. */
+	readonly forecast: Forecast;
 	/** Resolves with the sums of what the workers say. */
 	commit(): Promise<Pick<Changed, "connections" | "drained">>;
 	abandon(): void;
@@ -87,7 +90,9 @@ export class WorkerPool implements Workers {
 	/** First half of a reload. @throws Error when one cannot; none has changed then */
 	async prepare(next: NextConfig): Promise<PoolChange> {
 		const asked = this.list();
-		const answers = await Promise.allSettled(asked.map(({ channel }) => channel.call("prepare", next, PREPARE_MS)));
+		const answers = await Promise.allSettled(
+			asked.map(async (worker) => worker.channel.call("prepare", await sendConfig(worker, next), PREPARE_MS)),
+		);
 		const abandon = (): void => {
 			for (const { channel } of asked) channel.tell("abandon", undefined);
 		};
@@ -98,7 +103,13 @@ export class WorkerPool implements Workers {
 			abandon();
 			throw new Error(`worker ${worker.number}: ${(answer.reason as Error).message}`);
 		}
-		return { abandon, commit: () => this.#commit(asked) };
+		const forecast = { connections: 0, drained: 0 };
+		for (const answer of answers) {
+			if (answer.status !== "fulfilled") continue;
+			forecast.connections += answer.value.connections;
+			forecast.drained += answer.value.drained;
+		}
+		return { forecast, abandon, commit: () => this.#commit(asked) };
 	}
 
 	/** Starts further workers, or stops surplus ones within so many ms. */
@@ -154,8 +165,11 @@ export class WorkerPool implements Workers {
 		await worker.ready;
 		if (!worker.reachable) throw new Error(`worker ${place.number} ended while it started`);
 		let version = this.#version;
+		const sent = await sendConfig(worker, state());
+		// From here on it is told all news: whatever it starts with has to be what holds at this moment.
 		this.#told.add(worker);
-		await channel.call("start", { ...state(), number: place.number }, PREPARE_MS);
+		const { discovered, health, ticketSecret } = state();
+		await channel.call("start", { ...sent, number: place.number, discovered, health, ticketSecret }, PREPARE_MS);
 		while (version !== this.#version) {
 			version = this.#version;
 			await this.#bringUp(worker);
@@ -203,9 +217,9 @@ export class WorkerPool implements Workers {
 	}
 
 	/** To the configuration that holds now. */
-	async #bringUp({ channel }: WorkerProcess): Promise<void> {
-		const { config, ports } = this.#deps.state();
-		await channel.call("prepare", { config, ports }, PREPARE_MS);
+	async #bringUp(worker: WorkerProcess): Promise<void> {
+		const { channel } = worker;
+		await channel.call("prepare", await sendConfig(worker, this.#deps.state()), PREPARE_MS);
 		await channel.call("commit", undefined, PREPARE_MS);
 	}
 

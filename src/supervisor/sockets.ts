@@ -2,8 +2,7 @@
 import type { Server } from "node:http";
 import { createServer, type Server as NetServer } from "node:net";
 import type { ListenerConfig } from "../config/schema.ts";
-import { listen } from "../protocol/listen.ts";
-import type { Door } from "../server/door.ts";
+import { type Door, listenAt } from "../server/door.ts";
 import type { SocketHandle } from "../server/handed-over.ts";
 import type { Handout } from "./handout.ts";
 
@@ -31,8 +30,7 @@ interface Opened {
 	readonly socket: NetServer;
 	readonly port: number;
 	/** The server that has the listener's settings. */
-	server: Server;
-	door: Door;
+	server?: Server;
 }
 
 export class ListeningSockets {
@@ -50,19 +48,10 @@ export class ListeningSockets {
 	}
 
 	/** {@link OpenDoor}: what comes in is handed out, as long as `server.maxConnections` allows. */
-	readonly open = async (server: Server, config: ListenerConfig, key: string): Promise<Door> => {
-		// It is being closed and opened again with other settings: nobody has to be turned away meanwhile.
-		const known = this.#opened.get(key);
-		if (known) {
-			const door = this.#doorOf(key, known.port);
-			Object.assign(known, { server, door });
-			return door;
-		}
+	readonly open = async (config: ListenerConfig, key: string): Promise<Door> => {
 		const socket = createServer();
-		const address = await listen(socket, config.address, `listeners.${config.name}.address`);
-		const port = typeof address === "object" ? address.port : 0;
-		const door = this.#doorOf(key, port);
-		const opened = { socket, port, server, door };
+		const address = await listenAt(socket, config);
+		const opened: Opened = { socket, port: typeof address === "object" ? address.port : 0 };
 		this.#opened.set(key, opened);
 		this.#handout.hold(key);
 		// As Node's cluster does it: a `net.Socket` that is only passed on would cost more than passing it on.
@@ -71,28 +60,22 @@ export class ListeningSockets {
 			// Without a handle the connection was gone before it could be accepted.
 			if (accepted) this.#accepted(key, opened, accepted);
 		};
-		return door;
+		return {
+			port: opened.port,
+			serve: (server) => {
+				opened.server = server;
+			},
+			close: () => {
+				socket.close();
+				if (this.#opened.get(key) !== opened) return;
+				this.#opened.delete(key);
+				this.#handout.drop(key);
+			},
+		};
 	};
 
-	#doorOf(key: string, port: number): Door {
-		const door = {
-			port,
-			// Only if it is not opened again by the same change.
-			close: () => void setImmediate(() => this.#close(key, door)),
-		};
-		return door;
-	}
-
-	#close(key: string, door: Door): void {
-		const opened = this.#opened.get(key);
-		if (opened?.door !== door) return;
-		this.#opened.delete(key);
-		opened.socket.close();
-		this.#handout.drop(key);
-	}
-
 	#accepted(key: string, { server }: Opened, handle: AcceptedHandle): void {
-		if (this.#handout.count(key) < server.maxConnections) {
+		if (server === undefined || this.#handout.count(key) < server.maxConnections) {
 			this.#handout.give(key, handle);
 			return;
 		}

@@ -1,16 +1,18 @@
 /** The supervisor of a gateway with several workers: what there is once for all of them, and the order of its life. */
 import { setTimeout as wait } from "node:timers/promises";
 import type { ConfigSource, RunningGateway } from "../app.ts";
+import type { FileContents } from "../config/files.ts";
+import type { Loaded } from "../config/load.ts";
 import type { GatewayConfig } from "../config/schema.ts";
 import { type WatchedFiles, watchFiles } from "../config/watch.ts";
 import { workerCount } from "../config/workers.ts";
+import { fileReader } from "../gateway/snapshot.ts";
 import { GatewayProcess } from "../gateway-process.ts";
-import { type Change, Reloader, type ReloadResult, type ReloadTrigger, restartWarnings } from "../reload.ts";
+import { type Change, Reloader, restartWarnings } from "../reload.ts";
 import { newTicketSecret, TICKET_KEYS_LIFE_MS, TicketKeys } from "../server/ticket-keys.ts";
 import { type MadeCertificate, makeSelfSigned, type SelfSigned } from "../server/tls.ts";
 import { Monitor } from "../upstreams/monitor.ts";
 import { GatewayAdmin } from "./admin/gateway-admin.ts";
-import type { NextConfig } from "./contract.ts";
 import { Handout } from "./handout.ts";
 import { healthFact, knownHealth } from "./health.ts";
 import { WorkerPool } from "./pool.ts";
@@ -23,13 +25,16 @@ const GRACE_MS = 10_000;
 export interface SupervisorOptions {
 	readonly config: GatewayConfig;
 	readonly source: ConfigSource;
+	/** What `config` was loaded with; without it the source is asked once more. */
+	readonly loaded?: Loaded | undefined;
 }
 
 /**
  * Starts a gateway of several processes; this one becomes their supervisor.
  * @throws ListenError when an address cannot be had; Error when a file cannot be used, or a worker does not start
  */
-export async function startSupervisor({ config, source }: SupervisorOptions): Promise<RunningGateway> {
+export async function startSupervisor({ config, source, loaded }: SupervisorOptions): Promise<RunningGateway> {
+	const { files, contents } = loaded ?? (await source.load());
 	const handout = new Handout();
 	const sockets = new ListeningSockets(handout);
 	const selfSigned = onceForAll(makeSelfSigned);
@@ -41,6 +46,7 @@ export async function startSupervisor({ config, source }: SupervisorOptions): Pr
 		selfSigned,
 		state: () => ({
 			config: gateway.snapshot.config,
+			contents: serving.contents,
 			ports: sockets.ports(),
 			discovered: monitor.discovered,
 			health: knownHealth(gateway.snapshot.upstreams.values()),
@@ -51,6 +57,7 @@ export async function startSupervisor({ config, source }: SupervisorOptions): Pr
 	const shared = new SharedState(pool, clock, Math.random);
 	const serving = new GatewayProcess({
 		config,
+		contents,
 		sharesStdout: true,
 		ticketKeys,
 		shared: { openDoor: sockets.open, selfSigned, counters: shared.counters },
@@ -77,17 +84,28 @@ export async function startSupervisor({ config, source }: SupervisorOptions): Pr
 	let watched: WatchedFiles | undefined;
 
 	/** All workers or none; see docs/architecture.md. */
-	const prepare = async (next: GatewayConfig): Promise<Change> => {
-		const own = await serving.prepare(next);
-		const told: NextConfig = { config: next, ports: sockets.ports() };
-		const workers = await pool.prepare(told).catch((error: unknown) => {
-			own.abandon();
+	const prepare = async (next: GatewayConfig, read: FileContents): Promise<Change> => {
+		// A listener that had to make way has its address again; the workers have it still.
+		const givenUp = (error: unknown): never => {
+			handout.release();
 			throw error;
-		});
+		};
+		const own = await serving
+			.prepare(next, read)
+			.then((change) => admin.port.join(change, next.admin))
+			.catch(givenUp);
+		const workers = await pool
+			.prepare({ config: next, contents: read, ports: sockets.ports() })
+			.catch(async (error: unknown) => {
+				await own.abandon();
+				return givenUp(error);
+			});
 		return {
-			abandon: () => {
+			forecast: workers.forecast,
+			abandon: async () => {
 				workers.abandon();
-				own.abandon();
+				await own.abandon();
+				handout.release();
 			},
 			commit: async () => {
 				const changed = await own.commit();
@@ -105,19 +123,14 @@ export async function startSupervisor({ config, source }: SupervisorOptions): Pr
 			load: () => source.load(),
 			prepare,
 			warnings: ({ workers }) => restartWarnings(pool.size, workerCount(workers)),
-			applied: async (next) => {
+			applied: () => {
 				shared.retain(new Set(gateway.snapshot.upstreams.keys()));
 				monitor.update(gateway.snapshot.upstreams.values());
-				await admin.port.follow(next.admin);
 			},
+			files: (named) => watched?.set([source.file, ...named]),
 		},
-		source.load().files,
+		serving.contents,
 	);
-	const reload = async (trigger: ReloadTrigger): Promise<ReloadResult> => {
-		const result = await reloader.reload(trigger);
-		watched?.set([source.file, ...reloader.files]);
-		return result;
-	};
 	const admin = new GatewayAdmin({
 		gateway,
 		metrics: serving.metrics,
@@ -126,7 +139,7 @@ export async function startSupervisor({ config, source }: SupervisorOptions): Pr
 			if (!ready) return { ready, reason: "the gateway is starting or shutting down" };
 			return pool.list().length > 0 ? { ready } : { ready: false, reason: "no worker process serves now" };
 		},
-		reload: () => reload("api"),
+		reload: (how) => reloader.reload("api", how),
 	});
 	const rotation = setInterval(() => {
 		ticketSecret = newTicketSecret();
@@ -137,6 +150,7 @@ export async function startSupervisor({ config, source }: SupervisorOptions): Pr
 	const close = async (): Promise<void> => {
 		ready = false;
 		watched?.stop();
+		reloader.stop();
 		clearInterval(rotation);
 		monitor.stop();
 		handout.stop();
@@ -148,7 +162,7 @@ export async function startSupervisor({ config, source }: SupervisorOptions): Pr
 	try {
 		monitor.update(gateway.snapshot.upstreams.values());
 		await monitor.ready();
-		await listeners.open(config.listeners);
+		await listeners.open(config.listeners, fileReader(serving.contents));
 		// Already now: the start of the workers takes a while, in which `/readyz` says so.
 		await admin.port.configure(config.admin);
 		await pool.start(workerCount(config.workers));
@@ -160,8 +174,8 @@ export async function startSupervisor({ config, source }: SupervisorOptions): Pr
 		throw error;
 	}
 	handout.release();
-	watched = watchFiles(() => void reload("file"));
-	watched.set([source.file, ...reloader.files]);
+	watched = watchFiles(() => void reloader.reload("file"));
+	watched.set([source.file, ...files]);
 	ready = true;
 
 	const cut = new AbortController();
@@ -185,7 +199,7 @@ export async function startSupervisor({ config, source }: SupervisorOptions): Pr
 		get adminPort() {
 			return admin.port.port;
 		},
-		reload,
+		reload: (trigger, how) => reloader.reload(trigger, how),
 		stop: ({ immediately = false } = {}) => {
 			ready = false;
 			if (immediately) cut.abort();

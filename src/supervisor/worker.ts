@@ -1,14 +1,16 @@
 /** A worker: serves the connections that the supervisor hands over, with the configuration that it is told. */
 import { ShutDown } from "../gateway/shutdown.ts";
+import { fileReader } from "../gateway/snapshot.ts";
 import { GatewayProcess } from "../gateway-process.ts";
-import type { Change } from "../reload.ts";
+import type { Change, Forecast } from "../reload.ts";
 import { HandedOver, type SocketHandle } from "../server/handed-over.ts";
 import { TicketKeys } from "../server/ticket-keys.ts";
 import { workerSequence } from "./admin/sequence.ts";
 import { drainEvents, sayFarewell, serveSupervisor } from "./admin/worker-end.ts";
 import { Channel } from "./channel.ts";
-import type { NextConfig, SupervisorChannel, WorkerStart } from "./contract.ts";
+import type { SupervisorChannel, WorkerStart } from "./contract.ts";
 import { applyHealth } from "./health.ts";
+import { type NextConfig, ReceivedConfigs } from "./send-config.ts";
 import { RemoteCounters, remoteUpstreams } from "./shared/remote.ts";
 import type { ConnectionMessage } from "./worker-process.ts";
 
@@ -23,12 +25,14 @@ export function runWorker(): void {
 		if (worker === undefined) throw new Error("the worker has not been started");
 		return worker;
 	};
+	const received = new ReceivedConfigs();
+	channel.handle("part", (part) => received.add(part));
 	channel.handle("start", (told) => {
 		process.title = `clawgate worker ${told.number}`;
-		worker = new Worker(channel, told);
+		worker = new Worker(channel, told, received.take(told));
 		return worker.open();
 	});
-	channel.handle("prepare", (next) => serving().prepare(next));
+	channel.handle("prepare", (next) => serving().prepare(received.take(next)));
 	channel.handle("commit", () => serving().commit());
 	channel.handle("abandon", () => serving().abandon());
 	channel.handle("discovered", (now) => void serving().process.follow(now));
@@ -54,17 +58,17 @@ class Worker {
 	readonly handedOver: HandedOver;
 	readonly #channel: SupervisorChannel;
 	readonly #number: number;
-	readonly #config: WorkerStart["config"];
+	readonly #listeners: NextConfig["config"]["listeners"];
 	#ports: NextConfig["ports"];
 	#prepared: Change | undefined;
 	/** Counts what was prepared or abandoned: an abandon may come while files are still being read. */
 	#attempt = 0;
 	#stopping: ShutDown | undefined;
 
-	constructor(channel: SupervisorChannel, told: WorkerStart) {
+	constructor(channel: SupervisorChannel, told: WorkerStart, { config, contents }: NextConfig) {
 		this.#channel = channel;
 		this.#number = told.number;
-		this.#config = told.config;
+		this.#listeners = config.listeners;
 		this.#ports = told.ports;
 		this.ticketKeys = new TicketKeys(Buffer.from(told.ticketSecret));
 		this.handedOver = new HandedOver(
@@ -72,12 +76,14 @@ class Worker {
 			(listener) => channel.tell("left", listener),
 		);
 		this.process = new GatewayProcess({
-			config: told.config,
+			config,
+			contents,
 			sharesStdout: true,
 			discovered: told.discovered,
 			ticketKeys: this.ticketKeys,
 			shared: {
 				openDoor: this.handedOver.open,
+				handedOver: true,
 				counters: new RemoteCounters(channel),
 				upstreams: remoteUpstreams(channel, told.number),
 				nextSequence: workerSequence(told.number, Date.now),
@@ -92,19 +98,19 @@ class Worker {
 	async open(): Promise<void> {
 		const { gateway, metrics, listeners } = this.process;
 		await serveSupervisor(this.#channel, gateway, metrics);
-		await listeners.open(this.#config.listeners);
+		await listeners.open(this.#listeners, fileReader(this.process.contents));
 	}
 
-	async prepare({ config, ports }: NextConfig): Promise<void> {
+	async prepare({ config, contents, ports }: NextConfig): Promise<Forecast> {
 		this.abandon();
 		const attempt = this.#attempt;
 		this.#ports = ports;
-		const change = await this.process.prepare(config);
+		const change = await this.process.prepare(config, contents);
 		if (attempt === this.#attempt) {
 			this.#prepared = change;
-			return;
+			return change.forecast;
 		}
-		change.abandon();
+		await change.abandon();
 		throw new Error("the reload was given up meanwhile");
 	}
 
@@ -117,7 +123,8 @@ class Worker {
 
 	abandon(): void {
 		this.#attempt++;
-		this.#prepared?.abandon();
+		// Doors of a worker are no sockets: there is nothing to wait for, and nothing that fails.
+		void this.#prepared?.abandon();
 		this.#prepared = undefined;
 	}
 

@@ -20,7 +20,7 @@ const LAYERS: readonly (readonly string[])[] = [
 	["config"],
 	["routing", "upstreams", "policy", "tunnel"],
 	["protocol", "sockets"],
-	["departure.ts", "errors.ts", "options.ts"],
+	["departure.ts", "errors.ts", "options.ts", "slices.ts"],
 ];
 
 /** The composition root is more than one file. */

@@ -17,7 +17,7 @@ export interface CertificateOptions {
 	ca?: Certificate;
 	/** Default: an hour ago. */
 	notBefore?: Date;
-	/** Default: tomorrow. */
+	/** Default: in 90 days. */
 	notAfter?: Date;
 	/** Can sign others. */
 	isCa?: boolean;
@@ -37,7 +37,7 @@ export async function certificate(
 		curve: "P-256",
 		algorithm: "sha256",
 		notBeforeDate: options.notBefore ?? new Date(Date.now() - HOUR),
-		notAfterDate: options.notAfter ?? new Date(Date.now() + 24 * HOUR),
+		notAfterDate: options.notAfter ?? new Date(Date.now() + 90 * 24 * HOUR),
 		extensions: [
 			{ name: "basicConstraints", cA: options.isCa ?? false, critical: true },
 			{
@@ -62,7 +62,7 @@ function isAddress(name: string): boolean {
 	return /^[\d.]+$/.test(name) || name.includes(":");
 }
 
-/** Writes files to a fresh folder that goes away with the test; returns their paths by name. */
+/** Writes files to a fresh folder that goes away with the test, readable by nobody else; returns their paths by name. */
 export async function temporaryFiles<Name extends string>(
 	files: Record<Name, string>,
 ): Promise<Record<Name, string> & { dir: string }> {
@@ -71,7 +71,7 @@ export async function temporaryFiles<Name extends string>(
 	const paths: Record<string, string> = { dir };
 	for (const [name, text] of Object.entries<string>(files)) {
 		const path = join(dir, name);
-		await writeFile(path, text);
+		await writeFile(path, text, { mode: 0o600 });
 		paths[name] = path;
 	}
 	return paths as Record<Name, string> & { dir: string };

@@ -48,7 +48,7 @@ export async function startReloadable(
 		change: async (text) => {
 			const before = reloads(lines);
 			write(text);
-			await handle.reload("api");
+			await handle.reload("api", { force: true });
 			if (reloads(lines) === before) throw new Error("the reload was neither taken nor rejected");
 		},
 	};

@@ -67,22 +67,22 @@ describe("POST reload", () => {
 		const headers = { authorization: "Bearer letmein" };
 		expect((await api(handle, "routes")).status).toBe(401);
 		expect((await api(handle, "routes", { headers })).status).toBe(200);
-		// Another token at the same address: the old port has to give it up first.
+		// Another token at the same address.
 		text.now = withToken(free).replace("letmein", "another");
 		expect((await api(handle, "reload", { method: "POST", headers })).json.result).toBe("success");
 		expect((await api(handle, "routes", { headers })).status).toBe(401);
 		expect((await api(handle, "routes", { headers: { authorization: "Bearer another" } })).status).toBe(200);
 	});
 
-	test("to an admin address that cannot be had keeps the port, and everything else is taken", async () => {
+	test("to an admin address that cannot be had is rejected: the port stays, and nothing else is taken", async () => {
 		const backend = await startWsBackend();
 		const yaml = adminYaml({ chat: [backend.url] }, "log: { level: debug }");
 		const { handle, text, reload } = await gatewayOf(yaml);
 		text.now = yaml
 			.replace('admin: { address: "127.0.0.1:0" }', `admin: { address: "127.0.0.1:${backend.port}" }`)
 			.replace("spread: 0s", "spread: 2s");
-		expect((await reload()).json.result).toBe("success");
-		expect((await api(handle, "config")).json.config.routes[0].drain.spread).toBe(2000);
+		expect((await reload()).json.result).toBe("rejected");
+		expect((await api(handle, "config")).json.config.routes[0].drain.spread).toBe(0);
 	});
 });
 

@@ -18,7 +18,7 @@ export interface ApiParts {
 	readonly counter: RouteCounter;
 	readonly activity: ActivityLog;
 	readonly streams: EventStreams;
-	readonly reload: () => Promise<ReloadOutcome>;
+	readonly reload: (how: { readonly force: boolean }) => Promise<ReloadOutcome>;
 	readonly redact: Redact;
 	readonly endpointChanged: EndpointChanged;
 	readonly revocations: RevocationStore;

@@ -20,21 +20,27 @@ const rejectedSchema = z
 	})
 	.meta({ id: "ReloadRejected", description: "The running configuration stays." });
 
-export function reloadRoutes(reload: () => Promise<ReloadOutcome>): ApiRoute[] {
+const body = z.strictObject({
+	force: z.boolean().default(false).meta({
+		description: "Also takes, at once, a configuration that drains more than half of all open connections.",
+	}),
+});
+
+export function reloadRoutes(reload: (how: { readonly force: boolean }) => Promise<ReloadOutcome>): ApiRoute[] {
 	return [
 		operation({
 			method: "POST",
 			path: "/api/v1/reload",
 			summary: "Reads the configuration file anew",
 			description:
-				"Only connections whose route or endpoint is gone are drained. A file with mistakes changes nothing.",
-			body: z.strictObject({}),
+				"Only connections whose route or endpoint is gone are drained. A file with mistakes changes nothing. One that would drain more than half of all open connections is taken when it was read a second time and is still the same, after five seconds, or with `force`.",
+			body,
 			answers: {
 				200: { description: "Taken, or equal to the running one.", schema: takenSchema },
 				422: { description: "Rejected.", schema: rejectedSchema },
 			},
-			handle: async () => {
-				const { result, problems: found } = await reload();
+			handle: async ({ body: how }) => {
+				const { result, problems: found } = await reload(how);
 				if (result !== "rejected") return ok({ result, problems: found });
 				const message = found[0] ?? "the configuration was rejected";
 				return { status: 422, body: { result, problems: found, error: { code: "CONFIG_REJECTED", message } } };

@@ -4,7 +4,7 @@ import { parseKeysFile } from "../../policy/api-key.ts";
 import { parseUsersFile } from "../../policy/basic.ts";
 import { algorithmsOf, PUBLIC_ALGORITHMS, parsePublicKey, SECRET_ALGORITHMS } from "../../policy/jwt-algorithms.ts";
 import { withDefaults } from "../defaults.ts";
-import { readText } from "../files.ts";
+import { textOf } from "../files.ts";
 import type { KeyPath, Problem } from "../problem.ts";
 import { isMap, mapsAt, type RawMap, textsAt, valuesAt } from "../values-at.ts";
 import type { Check, CheckContext } from "./check.ts";
@@ -29,20 +29,15 @@ export const auth: Check = (context) => [
 	...mapsAt(context.data, "routes.*").flatMap(({ path, value }) => checkRoute(context, path, value)),
 ];
 
-function checkFile(
-	{ folder, source }: CheckContext,
-	path: KeyPath,
-	file: string,
-	parse: (text: string) => unknown,
-): Problem[] {
+function checkFile(context: CheckContext, path: KeyPath, file: string, parse: (text: string) => unknown): Problem[] {
 	// One that cannot be read is reported by readable-files.ts.
-	const { text } = read(folder, file);
+	const text = textAt(context, file);
 	if (text === undefined) return [];
 	try {
 		parse(text);
 		return [];
 	} catch (error) {
-		return [source.problem(path, error instanceof Error ? error.message : String(error))];
+		return [context.source.problem(path, error instanceof Error ? error.message : String(error))];
 	}
 }
 
@@ -76,7 +71,8 @@ function asksForCertificates({ data }: CheckContext): boolean {
 	return textsAt(data, "listeners.*.tls.client_auth").some(({ value }) => value === "request" || value === "require");
 }
 
-function checkJwt({ source, folder }: CheckContext, jwt: RawMap, at: (...keys: string[]) => KeyPath): Problem[] {
+function checkJwt(context: CheckContext, jwt: RawMap, at: (...keys: string[]) => KeyPath): Problem[] {
+	const { source } = context;
 	const sources = KEY_SOURCES.filter((key) => jwt[key] !== undefined);
 	const [first, second] = sources;
 	if (first === undefined) return [source.problem(at(), "needs one of jwks_url, secret and public_key")];
@@ -89,7 +85,7 @@ function checkJwt({ source, folder }: CheckContext, jwt: RawMap, at: (...keys: s
 		const message = `a secret of less than ${SECRET_BYTES} bytes can be guessed (RFC 7518 section 3.2)`;
 		problems.push(source.problem(at("secret"), message, { severity: "warning" }));
 	}
-	const possible: readonly string[] | undefined = possibleAlgorithms(folder, jwt, first);
+	const possible: readonly string[] | undefined = possibleAlgorithms(context, jwt, first);
 	if (possible === undefined || !Array.isArray(jwt.algorithms)) return problems;
 	for (const [index, name] of jwt.algorithms.entries()) {
 		if (possible.includes(name) || !KNOWN.includes(name)) continue;
@@ -103,11 +99,11 @@ function checkJwt({ source, folder }: CheckContext, jwt: RawMap, at: (...keys: s
 const KNOWN: readonly string[] = [...SECRET_ALGORITHMS, ...PUBLIC_ALGORITHMS];
 
 /** Undefined when the key cannot be read. */
-function possibleAlgorithms(folder: string, jwt: RawMap, source: string): readonly string[] | undefined {
+function possibleAlgorithms(context: CheckContext, jwt: RawMap, source: string): readonly string[] | undefined {
 	if (source === "secret") return SECRET_ALGORITHMS;
 	if (source === "jwks_url") return PUBLIC_ALGORITHMS;
 	if (typeof jwt.public_key !== "string") return undefined;
-	const { text } = read(folder, jwt.public_key);
+	const text = textAt(context, jwt.public_key);
 	try {
 		return text === undefined ? undefined : algorithmsOf(parsePublicKey(text));
 	} catch {
@@ -126,7 +122,7 @@ function readsAuthorization(from: unknown): boolean {
 	);
 }
 
-function read(folder: string, file: string): { text?: string } {
-	if (file === "" || file.includes("\0")) return {};
-	return readText(resolve(folder, file)) as { text?: string };
+function textAt({ folder, read }: CheckContext, file: string): string | undefined {
+	if (file === "" || file.includes("\0")) return undefined;
+	return (textOf(read(resolve(folder, file))) as { text?: string }).text;
 }

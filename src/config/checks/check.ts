@@ -1,4 +1,5 @@
 /** What a cross check is. */
+import type { ReadContent } from "../files.ts";
 import type { Source } from "../parse.ts";
 import type { Problem } from "../problem.ts";
 
@@ -9,6 +10,8 @@ export interface CheckContext {
 	readonly source: Source;
 	/** The configuration file's folder, absolute. */
 	readonly folder: string;
+	/** Gives a file's content, by its absolute path. */
+	readonly read: ReadContent;
 }
 
 /**

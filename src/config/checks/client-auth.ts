@@ -1,5 +1,5 @@
-/** `client_auth` and `client_ca` need each other; PROXY headers in front of TLS need a TCP address. */
-import { mapsAt } from "../values-at.ts";
+/** `client_auth` and `client_ca` need each other, `client_crl` needs both; a mode needs a unix socket; PROXY headers in front of TLS need a TCP address. */
+import { isMap, mapsAt } from "../values-at.ts";
 import type { Check } from "./check.ts";
 
 export const clientAuth: Check = ({ data, source }) => [
@@ -15,6 +15,18 @@ export const clientAuth: Check = ({ data, source }) => [
 			return [source.problem([...path, "client_ca"], words, { onKey: true })];
 		}
 		return [];
+	}),
+	...mapsAt(data, "listeners.*").flatMap(({ path, value: { address, tls, client_crl, socket_mode } }) => {
+		const problems = [];
+		if (client_crl !== undefined && !(isMap(tls) && tls.client_ca !== undefined)) {
+			const words = "client_crl is no use without tls.client_ca, whose certificates it revokes";
+			problems.push(source.problem([...path, "client_crl"], words, { onKey: true }));
+		}
+		if (socket_mode !== undefined && !(typeof address === "string" && address.startsWith("unix:"))) {
+			const words = "has no effect: only a unix: address has a file";
+			problems.push(source.problem([...path, "socket_mode"], words, { severity: "warning" }));
+		}
+		return problems;
 	}),
 	...mapsAt(data, "listeners.*").flatMap(({ path, value: { address, tls, proxy_protocol } }) => {
 		const unix = typeof address === "string" && address.startsWith("unix:");

@@ -7,11 +7,13 @@ import { choices } from "./choices.ts";
 import { clientAuth } from "./client-auth.ts";
 import { drainTimes } from "./drain-times.ts";
 import { endpoints } from "./endpoints.ts";
+import { filePermissions } from "./file-permissions.ts";
 import { health } from "./health.ts";
 import { names } from "./names.ts";
 import { pathPatterns } from "./path-patterns.ts";
 import { readableFiles } from "./readable-files.ts";
 import { shadowedRoutes } from "./shadowed-routes.ts";
+import { stickyCookie } from "./sticky-cookie.ts";
 import { targets } from "./targets.ts";
 
 export const CHECKS: readonly Check[] = [
@@ -24,8 +26,10 @@ export const CHECKS: readonly Check[] = [
 	pathPatterns,
 	readableFiles,
 	certificates,
+	filePermissions,
 	clientAuth,
 	auth,
+	stickyCookie,
 	drainTimes,
 	shadowedRoutes,
 ];

@@ -19,7 +19,7 @@ export interface GatewayAdminParts {
 	readonly metrics: Metrics;
 	readonly workers: Workers;
 	readonly readiness: () => Readiness;
-	readonly reload: () => Promise<ReloadResult>;
+	readonly reload: (how: { readonly force: boolean }) => Promise<ReloadResult>;
 }
 
 /** To be made before the first worker starts. */

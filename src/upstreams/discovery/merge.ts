@@ -20,9 +20,23 @@ export function withDiscovered<Config extends Discovering>(
 ): Config {
 	const upstreams = Object.entries(config.upstreams).map(([name, upstream]) => {
 		const found = upstream.discovery === undefined ? undefined : discovered.get(name);
-		return [name, found === undefined ? upstream : { ...upstream, endpoints: merge(upstream.endpoints, found) }];
+		return [name, found === undefined ? upstream : joined(upstream, found)];
 	});
 	return { ...config, upstreams: Object.fromEntries(upstreams) };
+}
+
+/** What was joined last, by what the operator wrote: the same is the same object, and need not be compiled again. */
+const JOINED = new WeakMap<object, { readonly found: readonly EndpointConfig[]; readonly upstream: object }>();
+
+function joined<U extends { readonly endpoints: readonly EndpointConfig[] }>(
+	upstream: U,
+	found: readonly EndpointConfig[],
+): U {
+	const known = JOINED.get(upstream);
+	if (known?.found === found) return known.upstream as U;
+	const both = { ...upstream, endpoints: merge(upstream.endpoints, found) };
+	JOINED.set(upstream, { found, upstream: both });
+	return both;
 }
 
 function merge(written: readonly EndpointConfig[], found: readonly EndpointConfig[]): EndpointConfig[] {

@@ -39,13 +39,15 @@ export function createCookieSticky(
 	endpoints: readonly Endpoint[],
 	secret: Buffer,
 ): Sticky {
+	// Browsers refuse such a cookie without it. Behind a proxy that nobody has named the connection only looks plain.
+	const alwaysSecure = config.secure === true || config.same_site === "none" || config.partitioned;
 	const entries = new Map<Endpoint, Entry>();
 	for (const endpoint of endpoints) {
 		const value = stickyCookieValue(config.secret ?? secret, upstream, endpoint.id);
 		entries.set(endpoint, {
 			endpoint,
 			value: Buffer.from(value, "latin1"),
-			header: setCookie(config, value, config.secure === true),
+			header: setCookie(config, value, alwaysSecure),
 			secureHeader: setCookie(config, value, config.secure !== false),
 		});
 	}
@@ -82,7 +84,8 @@ function setCookie(config: StickyCookieConfig, value: string, secure: boolean): 
 	if (config.ttl !== undefined && Number.isFinite(config.ttl)) header += `; Max-Age=${Math.floor(config.ttl / 1000)}`;
 	if (secure) header += "; Secure";
 	if (config.http_only) header += "; HttpOnly";
-	return `${header}; SameSite=${SAME_SITE[config.same_site]}`;
+	header += `; SameSite=${SAME_SITE[config.same_site]}`;
+	return config.partitioned ? `${header}; Partitioned` : header;
 }
 
 const SAME_SITE = { lax: "Lax", strict: "Strict", none: "None" } as const;

@@ -30,12 +30,19 @@ export const stickyCookieOptions = z
 		secure: z
 			.union([z.literal("auto"), z.boolean()], { error: "expected auto, true or false" })
 			.default("auto")
-			.meta({ description: "The Secure attribute; `auto` sets it when the client's connection is encrypted." }),
+			.meta({
+				description:
+					"The Secure attribute; `auto` sets it when the client's connection is encrypted, and always with `same_site: none` and `partitioned`: browsers refuse such a cookie without it.",
+			}),
 		http_only: z
 			.boolean()
 			.default(true)
 			.meta({ description: "The HttpOnly attribute: scripts cannot read the cookie." }),
 		same_site: z.enum(["lax", "strict", "none"]).default("lax").meta({ description: "The SameSite attribute." }),
+		partitioned: z.boolean().default(false).meta({
+			description:
+				"The Partitioned attribute: in a frame of another site the cookie is kept for that site alone (CHIPS).",
+		}),
 		secret: z.string().min(16, { error: "must have at least 16 characters" }).optional().meta({
 			description: "Key of the cookie's value; give every gateway that serves this upstream the same one.",
 		}),
@@ -46,6 +53,13 @@ export const stickyCookieOptions = z
 				code: "custom",
 				path: ["secure"],
 				message: "browsers refuse a cookie with same_site: none that is not secure; use secure: true",
+			});
+		}
+		if (cookie.partitioned && cookie.secure === false) {
+			context.addIssue({
+				code: "custom",
+				path: ["secure"],
+				message: "browsers refuse a partitioned cookie that is not secure; use secure: true",
 			});
 		}
 		if (/^__(?:host|secure)-/i.test(cookie.name) && cookie.secure !== true) {

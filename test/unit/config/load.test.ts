@@ -128,5 +128,6 @@ it("a configuration file that is not there is one problem", () => {
 			},
 		],
 		files: [],
+		contents: new Map(),
 	});
 });

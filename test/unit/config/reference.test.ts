@@ -22,7 +22,7 @@ describe("docs/configuration.md", () => {
 		expect(examples.length).toBeGreaterThanOrEqual(3);
 		for (const example of examples) {
 			const files = [...example.matchAll(/certs\/([\w.]+)/g)].map((match) => match[1] as string);
-			for (const name of files) await writeFile(join(dir, name), name.endsWith(".key") ? key : cert);
+			for (const name of files) await writeFile(join(dir, name), name.endsWith(".key") ? key : cert, { mode: 0o600 });
 			expect(problemLines(example.replaceAll("certs/", ""), {}, join(dir, "routes.yaml"))).toEqual([]);
 		}
 	});

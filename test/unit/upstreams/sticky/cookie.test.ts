@@ -108,6 +108,9 @@ describe("sticky cookie", () => {
 		expect(header({}, true)).toBe("clawgate=V; Path=/; Secure; HttpOnly; SameSite=Lax");
 		expect(header({ secure: true })).toContain("; Secure");
 		expect(header({ secure: false }, true)).not.toContain("Secure");
+		// Browsers refuse these without Secure, whatever the connection looks like from here.
+		expect(header({ same_site: "none" })).toBe("clawgate=V; Path=/; Secure; HttpOnly; SameSite=None");
+		expect(header({ partitioned: true })).toBe("clawgate=V; Path=/; Secure; HttpOnly; SameSite=Lax; Partitioned");
 		expect(header({ ttl: "off" })).not.toContain("Max-Age");
 		expect(
 			header({ name: "srv", ttl: "1h", path: "/ws", domain: "example.com", http_only: false, same_site: "strict" }),
@@ -135,6 +138,7 @@ describe("sticky option", () => {
 		{ cookie: { ttl: 60 } },
 		{ cookie: { secret: "short" } },
 		{ cookie: { same_site: "none", secure: false } },
+		{ cookie: { partitioned: true, secure: false } },
 		{ cookie: { name: "__Secure-id" } },
 		{ cookie: { name: "__Host-id", secure: true, path: "/ws" } },
 	])("refuses %j", (written) => {
