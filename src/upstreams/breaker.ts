@@ -248,31 +248,10 @@ function settle(failure: string | undefined): Promise<void> {
 	return Promise.resolve();
 }
 
-const AT_MAX_CONNECTIONS = "at max_connections";
-const AT_MAX_PENDING = "at max_pending_handshakes";
-
-/** Whether a rule's reason says that the endpoint is fine and only full. */
-export function isOverload(reason: string | undefined): boolean {
-	return reason === AT_MAX_CONNECTIONS || reason === AT_MAX_PENDING;
-}
-
-/** The rules of an upstream with `circuit_breaker`. The limits are for WebSockets: plain HTTP requests are not counted. */
-export function breakerRules({ max_connections, max_pending_handshakes }: BreakerConfig): EligibilityRule[] {
-	const rules: EligibilityRule[] = [
+/** The rules of an upstream with `circuit_breaker`, apart from its limits. */
+export function breakerRules(): EligibilityRule[] {
+	return [
 		{ reason: "breaker open", allows: ({ state }) => state.breaker?.state !== "open" },
 		{ reason: "breaker half-open, its trial is under way", allows: ({ state }) => state.breaker?.onTrial !== true },
 	];
-	if (max_connections !== undefined) {
-		rules.push({
-			reason: AT_MAX_CONNECTIONS,
-			allows: ({ state }, request) => request?.websocket === false || state.active + state.pending < max_connections,
-		});
-	}
-	if (max_pending_handshakes !== undefined) {
-		rules.push({
-			reason: AT_MAX_PENDING,
-			allows: ({ state }, request) => request?.websocket === false || state.pending < max_pending_handshakes,
-		});
-	}
-	return rules;
 }

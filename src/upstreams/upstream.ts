@@ -9,8 +9,8 @@ import { Protection, type ProtectionConfig } from "./attempts/protection.ts";
 import { createPolicy, type LoadBalancingConfig } from "./balance/index.ts";
 import type { Policy } from "./balance/policy.ts";
 import { smoothPick } from "./balance/smooth.ts";
-import { isOverload } from "./breaker.ts";
 import { type Candidates, createCandidates, type Pool } from "./candidates.ts";
+import { isOverload } from "./capacity.ts";
 import { ConfiguredEndpoint } from "./configured-endpoint.ts";
 import type { DiscoveryConfig } from "./discovery/index.ts";
 import { type EligibilityRule, ineligible } from "./eligible.ts";
@@ -108,8 +108,8 @@ export class Upstream implements Pool {
 		});
 		this.ejects = config.outlier_detection !== undefined;
 		this.breaks = config.circuit_breaker !== undefined;
-		this.permits =
-			states.shared && config.circuit_breaker && new Permits(states.shared, name, config.circuit_breaker, this);
+		const shares = this.breaks || endpoints.some(({ maxConnections }) => maxConnections !== undefined);
+		this.permits = states.shared && shares ? new Permits(states.shared, name, config.circuit_breaker, this) : undefined;
 		this.#rate = config.max_handshakes_per_second ?? Number.POSITIVE_INFINITY;
 		this.#admission = Number.isFinite(this.#rate) ? states.admission(name, deps.random) : undefined;
 		this.rules = [

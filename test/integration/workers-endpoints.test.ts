@@ -8,7 +8,7 @@ import { startWorkerGateway, type WorkerGateway } from "../harness/worker-gatewa
 
 const WORKERS = 3;
 
-function start(urls: readonly string[], options: string, route = ""): Promise<WorkerGateway> {
+function start(urls: readonly unknown[], options: string, route = ""): Promise<WorkerGateway> {
 	return startWorkerGateway(
 		WORKERS,
 		`
@@ -76,6 +76,21 @@ test("max_connections of each endpoint holds for all workers, and after one of t
 	expect(open()).toEqual([10, 10]);
 	expect(third.get(101)?.length).toBeLessThanOrEqual(connections as number);
 	await gateway.stop({ paired: false });
+});
+
+test("an endpoint's own max_connections holds for all workers, without circuit_breaker too", {
+	timeout: 30_000,
+}, async () => {
+	const backends = [await startRawBackend(echoingFrames()), await startRawBackend(echoingFrames())];
+	const gateway = await start(
+		backends.map(({ url }, index) => ({ url, max_connections: 3 + index })),
+		"",
+	);
+	const answers = await knock(gateway, 30);
+	expect([answers.get(101)?.length, answers.get(503)?.length]).toEqual([7, 23]);
+	expect(backends.map((backend) => backend.openCount())).toEqual([3, 4]);
+	await until(() => overloaded(gateway) === 23, { what: "the refusals in the log" });
+	await gateway.stop();
 });
 
 test("max_pending_handshakes: never more at once over all workers, and places come back", {

@@ -1,5 +1,6 @@
 /** Outlier detection and circuit breaker of one upstream, as attempts see them: told of each outcome once. */
 import { Breaker, type BreakerConfig, breakerRules, type Trial } from "../breaker.ts";
+import { capacityRules } from "../capacity.ts";
 import type { EligibilityRule } from "../eligible.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { type OutlierConfig, OutlierDetection, type OutlierParts } from "../outlier.ts";
@@ -34,7 +35,8 @@ export class Protection {
 		this.#breaker = config.circuit_breaker;
 		this.rules = [
 			...(this.#outlier === undefined ? [] : [this.#outlier.rule]),
-			...(this.#breaker === undefined ? [] : breakerRules(this.#breaker)),
+			...(this.#breaker === undefined ? [] : breakerRules()),
+			...capacityRules(parts.endpoints, this.#breaker),
 		];
 	}
 
