@@ -18,6 +18,8 @@ import type { OpenDoor } from "./server/door.ts";
 import { Listeners } from "./server/listeners.ts";
 import { rotateTicketKeys, TicketKeys } from "./server/ticket-keys.ts";
 import type { SelfSigned } from "./server/tls.ts";
+import type { NameServersOptions } from "./sockets/name-servers.ts";
+import { Names } from "./sockets/names.ts";
 import { LogSink } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
 import { OpenTelemetryTracing } from "./telemetry/tracing.ts";
@@ -56,6 +58,8 @@ export interface GatewayProcessOptions {
 	/** What session tickets are encrypted with, when other processes serve the same clients; else it has its own. */
 	readonly ticketKeys?: TicketKeys | undefined;
 	readonly shared?: Shared | undefined;
+	/** Who is asked for the addresses of host names, when that is not what this machine asks. */
+	readonly nameServers?: NameServersOptions | undefined;
 }
 
 export class GatewayProcess {
@@ -66,10 +70,11 @@ export class GatewayProcess {
 	readonly states: UpstreamStates;
 	/** Endpoints that discovery knows now, by upstream name. */
 	#discovered: ReadonlyMap<string, readonly EndpointConfig[]>;
+	readonly #names: Names;
 	readonly #stopRotation: (() => void) | undefined;
 
 	/** @throws Error when a file of the configuration cannot be used */
-	constructor({ config, write, sharesStdout, discovered, ticketKeys, shared }: GatewayProcessOptions) {
+	constructor({ config, write, sharesStdout, discovered, ticketKeys, shared, nameServers }: GatewayProcessOptions) {
 		const clock = () => performance.now();
 		const random = Math.random;
 		const events = new GatewayEvents();
@@ -78,7 +83,8 @@ export class GatewayProcess {
 		this.log = new LogSink({ ...config.log, ...(write && { write }), sharesStdout: sharesStdout ?? false });
 		events.add(this.log);
 		const notice: GatewayEvents["notice"] = (level, event, fields) => events.notice(level, event, fields);
-		this.states = new UpstreamStates(clock, notice, shared?.upstreams);
+		this.#names = new Names({ ...nameServers, clock, notice });
+		this.states = new UpstreamStates(clock, notice, shared?.upstreams, this.#names);
 		const wheel = new TimerWheel(clock);
 		const policies = new PolicyStates({
 			now: Date.now,
@@ -87,6 +93,7 @@ export class GatewayProcess {
 			after: afterOn(wheel, clock),
 			notice,
 			limited: (route, limit) => events.limited(route, limit),
+			lookup: this.#names.lookup(),
 			...(shared?.counters && { counters: shared.counters }),
 		});
 		this.#discovered = discovered ?? new Map();
@@ -172,6 +179,7 @@ export class GatewayProcess {
 		this.gateway.forwarders.close();
 		await this.gateway.policies.close();
 		this.states.close();
+		this.#names.close();
 		this.metrics.stop();
 	}
 

@@ -85,6 +85,7 @@ async function attempt(
 				dial({
 					address: endpoint.address,
 					tls: upstream.tls,
+					lookup: upstream.lookup,
 					preamble: options.preamble,
 					head: backendRequestHead({
 						request,

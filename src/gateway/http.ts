@@ -118,6 +118,7 @@ async function forward(
 				request,
 				address: endpoint.address,
 				tls: upstream.tls,
+				lookup: upstream.lookup,
 				preamble: preambleFor(upstream.proxyProtocol, message.socket, request.clientIp),
 				target: route.rewrite.target(request),
 				host: route.rewrite.host(request, endpoint.address.authority),

@@ -68,6 +68,7 @@ function askOnce({ url, agents, headers, timeout, signal }: AuthQuestion, reuse 
 			method: "GET",
 			headers: headers as string[],
 			agent: reuse ? agent : false,
+			...(agents.lookup && { lookup: agents.lookup }),
 		});
 		const settle = (answer: AuthAnswer | "stale"): void => {
 			clearTimeout(timer);

@@ -1,4 +1,5 @@
 /** What checks keep across reloads: counters, revocations, keys from URLs, the agents and threads they work with. */
+import type { LookupFunction } from "node:net";
 import { type Counters, LocalCounters } from "./counters.ts";
 import { AuthAgents } from "./forward-agents.ts";
 import { type JwksOptions, JwksSource } from "./jwks.ts";
@@ -20,6 +21,8 @@ export interface PolicyStatesOptions {
 	readonly limited: (route: string, limit: string) => void;
 	/** Shared ones when there are workers. */
 	readonly counters?: Counters;
+	/** Finds the addresses of host names; Node's own when absent. */
+	readonly lookup?: LookupFunction | undefined;
 }
 
 /** One for each gateway process. */
@@ -33,7 +36,7 @@ export class PolicyStates {
 	readonly counters: Counters;
 	readonly revocations: Revocations;
 	readonly passwords = new PasswordVerifier();
-	readonly agents = new AuthAgents();
+	readonly agents: AuthAgents;
 	/** By URL: names of the configuration, so it is bounded by it. */
 	readonly #jwks = new Map<string, JwksSource>();
 	readonly #stop = new AbortController();
@@ -47,13 +50,19 @@ export class PolicyStates {
 		this.limited = options.limited;
 		this.counters = options.counters ?? new LocalCounters(options.clock);
 		this.revocations = new Revocations(options.now);
+		this.agents = new AuthAgents(options.lookup);
 	}
 
 	/** The keys of a URL: those an earlier snapshot has fetched, or none yet. */
 	jwks(options: JwksOptions): JwksSource {
 		let source = this.#jwks.get(options.url);
 		if (source === undefined) {
-			source = new JwksSource(options, { clock: this.clock, notice: this.notice, signal: this.#stop.signal });
+			source = new JwksSource(options, {
+				clock: this.clock,
+				notice: this.notice,
+				signal: this.#stop.signal,
+				lookup: this.agents.lookup,
+			});
 			this.#jwks.set(options.url, source);
 		} else {
 			source.configure(options);

@@ -1,4 +1,5 @@
 /** What lives on across reloads, by upstream name and endpoint id. */
+import { Names } from "../sockets/names.ts";
 import { Admission, type Turns } from "./admission.ts";
 import type { Notice } from "./attempts/notice.ts";
 import { type Endpoint, EndpointState } from "./endpoint.ts";
@@ -27,12 +28,15 @@ export class UpstreamStates {
 	readonly notice: Notice;
 	/** Set when this process is one of several workers. */
 	readonly shared: SharedUpstreams | undefined;
+	/** Finds the addresses of endpoints. */
+	readonly names: Names;
 
 	/** @param now milliseconds, monotonic and above 0 */
-	constructor(now: () => number, notice: Notice = () => undefined, shared?: SharedUpstreams) {
+	constructor(now: () => number, notice: Notice = () => undefined, shared?: SharedUpstreams, names = new Names()) {
 		this.#now = now;
 		this.notice = notice;
 		this.shared = shared;
+		this.names = names;
 	}
 
 	/** The clock of the states, in ms. */

@@ -1,4 +1,5 @@
 /** An upstream of one snapshot: a named pool of endpoints, how to choose among them, and who is bound to which. */
+import type { LookupFunction } from "node:net";
 import type { DepartureSignal } from "../departure.ts";
 import { GatewayError } from "../errors.ts";
 import type { ProxyVersion } from "../protocol/proxy-protocol-header.ts";
@@ -33,6 +34,8 @@ export interface UpstreamConfig extends ProtectionConfig {
 	readonly proxy_protocol?: ProxyVersion | undefined;
 	readonly on_unhealthy?: "keep" | "close" | undefined;
 	readonly max_handshakes_per_second?: number | undefined;
+	/** ms */
+	readonly address_cache?: number | undefined;
 }
 
 /** What an upstream is given from outside. */
@@ -65,6 +68,10 @@ export class Upstream implements Pool {
 	readonly sticky: Sticky | undefined;
 	readonly rules: readonly EligibilityRule[];
 	readonly tls: TlsConnectOptions | undefined;
+	/** How long an address is used without asking for it again; ms. */
+	readonly addressCache: number | undefined;
+	/** Finds the addresses of endpoints that have a name. */
+	readonly lookup: LookupFunction;
 	/** For the monitor: whether and how endpoints are probed, and where more of them come from. */
 	readonly healthCheck: HealthCheckConfig | undefined;
 	readonly discovery: DiscoveryConfig | undefined;
@@ -118,6 +125,8 @@ export class Upstream implements Pool {
 			...(deps.rules ?? []),
 		];
 		this.tls = deps.tls;
+		this.addressCache = config.address_cache;
+		this.lookup = states.names.lookup(config.address_cache);
 		this.healthCheck = config.health_check;
 		this.discovery = config.discovery;
 		this.proxyProtocol = config.proxy_protocol;

@@ -1,5 +1,6 @@
 /** What a probe is: one question to one endpoint, asked to learn whether it can serve. */
-import type { Socket } from "node:net";
+import type { LookupFunction, Socket } from "node:net";
+import { OFF } from "../../options.ts";
 import { type EndpointAddress, endpointId } from "../endpoint.ts";
 import { openSocket } from "../socket.ts";
 import type { TlsConnectOptions } from "../tls.ts";
@@ -12,6 +13,8 @@ export interface ProbeTarget {
 	/** With the port of the health check. */
 	readonly address: EndpointAddress;
 	readonly tls: TlsConnectOptions | undefined;
+	/** Finds the addresses of a host name. */
+	readonly lookup?: LookupFunction | undefined;
 	/** Sent before anything else: a PROXY protocol header. */
 	readonly preamble?: Buffer | undefined;
 	/** Request target in origin form (RFC 9112 §3.2.1). */
@@ -29,13 +32,13 @@ export interface ProbeTarget {
 export type Probe = (target: ProbeTarget, signal: AbortSignal) => Promise<string>;
 
 /** Opens the connection, TLS included; the socket is destroyed when the signal aborts. @throws GatewayError */
-export function openProbeSocket({ address, tls, preamble }: ProbeTarget, signal: AbortSignal): Promise<Socket> {
+export function openProbeSocket({ address, tls, lookup, preamble }: ProbeTarget, signal: AbortSignal): Promise<Socket> {
 	return new Promise((resolve, reject) => {
 		const onAbort = (): void => {
 			cancel();
 			reject(new Error("the probe was given up"));
 		};
-		const cancel = openSocket({ address, tls, preamble, connectTimeout: Number.POSITIVE_INFINITY }, (error, socket) => {
+		const cancel = openSocket({ address, tls, lookup, preamble, connectTimeout: OFF }, (error, socket) => {
 			signal.removeEventListener("abort", onAbort);
 			if (socket === undefined) {
 				reject(error);

@@ -1,4 +1,5 @@
 /** Probes one endpoint again and again, one probe at a time. */
+import type { LookupFunction } from "node:net";
 import type { Endpoint, EndpointAddress } from "../endpoint.ts";
 import type { TlsConnectOptions } from "../tls.ts";
 import { type HealthCheckConfig, PROBES } from "./index.ts";
@@ -22,6 +23,8 @@ export interface ProberDeps {
 	readonly onChange: (change: HealthChange) => void;
 	/** `maint` has begun: nothing is known any more. */
 	readonly onForgotten?: (() => void) | undefined;
+	/** Finds the addresses of a host name. */
+	readonly lookup?: LookupFunction | undefined;
 	/** Sent before anything else on each connection: a PROXY protocol header. */
 	readonly preamble?: Buffer | undefined;
 	/** Asks; by default the kind of the options. */
@@ -100,8 +103,8 @@ export class Prober {
 			});
 		}, limit);
 		const address = probedAddress(this.#endpoint.address, port);
-		const { preamble } = this.#deps;
-		this.#probe({ address, tls: this.#tls, preamble, path, expectedStatuses }, attempt.signal).then(
+		const { lookup, preamble } = this.#deps;
+		this.#probe({ address, tls: this.#tls, lookup, preamble, path, expectedStatuses }, attempt.signal).then(
 			(words) => this.#conclude(attempt, true, words),
 			(error: unknown) => this.#conclude(attempt, false, failureWords(error, address)),
 		);

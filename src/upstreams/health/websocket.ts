@@ -12,6 +12,7 @@ export const websocket: Probe = async (target, signal) => {
 	const result = await dial({
 		address: target.address,
 		tls: target.tls,
+		lookup: target.lookup,
 		preamble: target.preamble,
 		head: requestHead(target, key),
 		key,
