@@ -20,6 +20,7 @@ import { type ListenerFacts, readIncoming, readRequest } from "./incoming.ts";
 import { preambleFor } from "./proxied.ts";
 import { refuse, relayRefusal } from "./respond.ts";
 import { retire } from "./retire.ts";
+import { bindingCookies } from "./sides.ts";
 import type { Route } from "./snapshot.ts";
 
 /** Takes an upgrade request to its tunnel, or to its answer. Never throws; leaves exactly one open or reject event. */
@@ -56,7 +57,9 @@ export async function accept(
 		connection.leases = admission.leases;
 		connection.token = admission.token;
 		incoming.facts.user = admission.user;
-		const upstream = route.upstream();
+		const recalled = route.sides.recall(request);
+		if (recalled !== undefined) await recalled;
+		const upstream = route.sides.of(request);
 		incoming.facts.upstream = upstream.name;
 		connected = await connect({
 			request,
@@ -118,8 +121,7 @@ interface Opening {
 /** Writes the 101, then joins both sockets. From here on the tunnel owns them. */
 function open(gateway: Gateway, connection: Connection, opening: Opening): void {
 	const { admission, route, upstream, lease, result, socket, guard } = opening;
-	const cookie = upstream.stickyCookie(lease.endpoint, admission.request);
-	const extra = cookie === undefined ? [] : ["Set-Cookie", cookie];
+	const extra = bindingCookies(route, upstream, lease.endpoint, admission.request);
 	if (result.subprotocol === undefined && admission.fallbackSubprotocol !== undefined) {
 		extra.push("Sec-WebSocket-Protocol", admission.fallbackSubprotocol);
 	}

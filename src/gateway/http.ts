@@ -11,6 +11,7 @@ import type { Gateway } from "./gateway.ts";
 import { type Incoming, type ListenerFacts, readIncoming, readRequest } from "./incoming.ts";
 import { preambleFor } from "./proxied.ts";
 import { errorBody, errorHeaders } from "./respond.ts";
+import { bindingCookies } from "./sides.ts";
 import type { Route } from "./snapshot.ts";
 
 /** Answers a request, from a backend or with an error. Never throws; leaves exactly one http event. */
@@ -94,7 +95,9 @@ async function forward(
 	response: ServerResponse,
 ): Promise<number> {
 	const { message, facts, details } = incoming;
-	const upstream = route.upstream();
+	const known = route.sides.recall(request);
+	if (known !== undefined) await known;
+	const upstream = route.sides.of(request);
 	facts.upstream = upstream.name;
 	const recalled = upstream.recall(request);
 	if (recalled !== undefined) await recalled;
@@ -108,7 +111,6 @@ async function forward(
 		else ({ endpoint, permit } = await permits.next(candidates, request));
 		if (!endpoint) break;
 		facts.endpoint = endpoint.id;
-		const cookie = upstream.stickyCookie(endpoint, request);
 		const judgement = upstream.protection.begin(endpoint);
 		const trace = details.trace?.attempt(endpoint, tried + 1);
 		try {
@@ -128,7 +130,7 @@ async function forward(
 				reserved: route.policy.reserved,
 				trace: trace?.headers,
 				responseRules: route.responseHeaders,
-				extraResponseHeaders: cookie === undefined ? undefined : ["Set-Cookie", cookie],
+				extraResponseHeaders: bindingCookies(route, upstream, endpoint, request),
 				timeouts: route.timeouts,
 				watchAnswer: upstream.watchAnswer(request, endpoint),
 				answered: (status) => judgement.settle(answerVerdict(status)),

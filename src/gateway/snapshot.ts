@@ -6,7 +6,6 @@ import type { PolicyStates } from "../policy/states.ts";
 import { compileHeaderRules, type HeaderRules } from "../protocol/headers.ts";
 import type { CompiledRewrite } from "../routing/rewrite.ts";
 import { compileRewrite } from "../routing/rewrite.ts";
-import { compileSplit } from "../routing/split.ts";
 import { RouteTable } from "../routing/table.ts";
 import { compileTunnelLimits } from "../tunnel/limits-options.ts";
 import type { TunnelOptions } from "../tunnel/tunnel.ts";
@@ -14,13 +13,14 @@ import { certificateName } from "../upstreams/discovery/index.ts";
 import type { UpstreamStates } from "../upstreams/states.ts";
 import { compileUpstreamTls } from "../upstreams/tls.ts";
 import { compileUpstream, type Upstream } from "../upstreams/upstream.ts";
+import { compileSides, onlySide, type Side, type Sides } from "./sides.ts";
 
 /** A route, ready to be used. */
 export interface Route {
 	readonly name: string;
-	/** The upstream for one handshake; a split draws anew each time. */
-	upstream(): Upstream;
-	/** Every upstream that {@link upstream} can give. */
+	/** Which upstream a request goes to. */
+	readonly sides: Sides;
+	/** Every upstream that {@link sides} can give. */
 	readonly upstreams: readonly Upstream[];
 	readonly rewrite: CompiledRewrite;
 	readonly requestHeaders: HeaderRules | undefined;
@@ -92,13 +92,16 @@ function compileRoute(config: RouteConfig, upstreams: ReadonlyMap<string, Upstre
 		if (!upstream) throw new Error(`route ${config.name}: there is no upstream ${name}`);
 		return upstream;
 	};
-	const choices = config.split
+	const choices: readonly Side[] = config.split
 		? config.split.map(({ upstream, weight }) => ({ target: find(upstream), weight }))
 		: [{ target: find(config.upstream as string), weight: 1 }];
 	const { timeouts, ping } = config;
 	return {
 		name: config.name,
-		upstream: compileSplit(choices, deps.random),
+		sides:
+			config.split === undefined
+				? onlySide(find(config.upstream as string))
+				: compileSides(config.name, choices, config.split_cookie, { random: deps.random, secret: deps.stickySecret }),
 		upstreams: choices.map(({ target }) => target),
 		rewrite: compileRewrite(config.rewrite),
 		requestHeaders: compileHeaderRules(config.request_headers),

@@ -11,6 +11,7 @@ import { health } from "./health.ts";
 import { names } from "./names.ts";
 import { readableFiles } from "./readable-files.ts";
 import { shadowedRoutes } from "./shadowed-routes.ts";
+import { splits } from "./splits.ts";
 import { targets } from "./targets.ts";
 
 export const CHECKS: readonly Check[] = [
@@ -20,6 +21,7 @@ export const CHECKS: readonly Check[] = [
 	endpoints,
 	health,
 	targets,
+	splits,
 	readableFiles,
 	certificates,
 	clientAuth,
