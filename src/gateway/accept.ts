@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { asGatewayError, GatewayError } from "../errors.ts";
 import { type Admission, admit } from "../policy/admission.ts";
-import { checkHandshake } from "../protocol/handshake.ts";
+import { badVersion, checkHandshake } from "../protocol/handshake.ts";
 import { clientAnswerHead } from "../protocol/headers.ts";
 import { writeAll } from "../sockets/direct-write.ts";
 import { Tunnel } from "../tunnel/tunnel.ts";
@@ -41,7 +41,7 @@ export async function accept(
 	gateway.handshakes.add(socket);
 	try {
 		if (gateway.stopping) throw shuttingDown();
-		const { key, subprotocols } = checkHandshake(message);
+		const { key, subprotocols, draft } = checkHandshake(message, snapshot.lenient);
 		const received = readRequest(incoming, true, subprotocols);
 		const route = snapshot.table.find(received);
 		if (!route) throw new GatewayError("NO_ROUTE");
@@ -61,6 +61,7 @@ export async function accept(
 		if (recalled !== undefined) await recalled;
 		const upstream = route.sides.of(request);
 		incoming.facts.upstream = upstream.name;
+		if (draft && !upstream.lenient) throw badVersion();
 		connected = await connect({
 			request,
 			checkHeaders: admission.headers,
@@ -88,6 +89,7 @@ export async function accept(
 		if (gateway.stopping) throw shuttingDown();
 		admission.confirm();
 		incoming.facts.subprotocol = result.subprotocol;
+		upstream.answered(lease.endpoint, result.subprotocol, request.subprotocols);
 		open(gateway, connection, { admission, route, upstream, lease, result, socket, guard, attempts });
 		// A reload came in between: whoever it concerned was told already, so this one is looked at now.
 		if (gateway.snapshot !== snapshot) retire([connection], snapshot, gateway.snapshot, gateway.drains);

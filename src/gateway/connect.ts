@@ -99,6 +99,7 @@ async function attempt(
 					}),
 					key: options.key,
 					offered: request.subprotocols,
+					lenient: upstream.lenient,
 					extensions: joined(request.headers["sec-websocket-extensions"]),
 					connectTimeout: route.timeouts.connect,
 					handshakeTimeout: route.timeouts.handshake,

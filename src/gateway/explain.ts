@@ -98,7 +98,7 @@ export async function explain(
 	const nothing = { ...basics, routes: [], checks: [], upstreams: [] };
 	let request: GatewayRequest;
 	try {
-		request = readRequest(incoming, websocket, websocket ? checkHandshake(message).subprotocols : []);
+		request = readRequest(incoming, websocket, websocket ? checkHandshake(message, snapshot.lenient).subprotocols : []);
 	} catch (error) {
 		return { ...nothing, refusal: refusalOf(error) };
 	}

@@ -39,6 +39,8 @@ export interface Snapshot {
 	readonly table: RouteTable<Route>;
 	readonly routes: readonly Route[];
 	readonly upstreams: ReadonlyMap<string, Upstream>;
+	/** Whether an upstream takes handshakes of drafts of the protocol. */
+	readonly lenient: boolean;
 	/** Whose X-Forwarded-* is believed. */
 	readonly trustedProxies: AddressRanges;
 }
@@ -79,6 +81,7 @@ export function compileSnapshot(config: GatewayConfig, deps: SnapshotDeps): Snap
 		config,
 		routes,
 		upstreams,
+		lenient: [...upstreams.values()].some(({ lenient }) => lenient),
 		table: RouteTable.build(
 			config.routes.map((route, index) => ({ match: route.match, target: routes[index] as Route })),
 		),

@@ -21,6 +21,8 @@ export class UpstreamStates {
 	readonly #endpoints = new Map<string, Map<string, EndpointState>>();
 	readonly #stickyTables = new Map<string, Sessions>();
 	readonly #admissions = new Map<string, Turns>();
+	/** Upstreams that were found to name subprotocols that nobody offered. */
+	readonly #unoffered = new Set<string>();
 	/** Names of the upstreams of the last snapshot that was in force. */
 	#inForce = new Set<string>();
 	readonly #now: () => number;
@@ -74,6 +76,19 @@ export class UpstreamStates {
 		return table;
 	}
 
+	/** Tells of an upstream that names a subprotocol which the client did not offer; once. */
+	noteUnoffered(upstream: string, endpoint: string, subprotocol: string, offered: readonly string[]): void {
+		if (this.#unoffered.has(upstream)) return;
+		this.#unoffered.add(upstream);
+		this.notice("warn", "subprotocol.not_offered", {
+			upstream,
+			endpoint,
+			subprotocol: subprotocol.slice(0, 200),
+			offered: offered.join(", ").slice(0, 200),
+			reason: "the backend names a subprotocol that the client did not offer; it is passed on, and browsers refuse it",
+		});
+	}
+
 	/** The admission of an upstream. */
 	admission(upstream: string, random: () => number): Turns {
 		let admission = this.#admissions.get(upstream);
@@ -105,6 +120,7 @@ export class UpstreamStates {
 			if (byId.size === 0) this.#endpoints.delete(name);
 		}
 		for (const name of this.#stickyTables.keys()) if (!kept.has(name)) this.#stickyTables.delete(name);
+		for (const name of this.#unoffered) if (!kept.has(name)) this.#unoffered.delete(name);
 		for (const name of this.#admissions.keys()) if (!kept.has(name)) this.#admissions.delete(name);
 		for (const { name, endpoints } of upstreams) {
 			for (const endpoint of endpoints) noteService(endpoint, !this.#inForce.has(name), this.#now());

@@ -36,6 +36,7 @@ export interface UpstreamConfig extends ProtectionConfig {
 	readonly max_handshakes_per_second?: number | undefined;
 	/** ms */
 	readonly address_cache?: number | undefined;
+	readonly handshake?: "strict" | "lenient" | undefined;
 }
 
 /** What an upstream is given from outside. */
@@ -79,6 +80,8 @@ export class Upstream implements Pool {
 	readonly proxyProtocol: ProxyVersion | undefined;
 	/** What happens to the open connections of an endpoint that goes down. */
 	readonly onUnhealthy: "keep" | "close";
+	/** Any 101 of an endpoint is passed on as it is, and handshakes of drafts of the protocol are sent there. */
+	readonly lenient: boolean;
 	readonly random: () => number;
 	readonly weight: (endpoint: Endpoint) => number;
 	/** Outlier detection and circuit breaker: every attempt is told to it. */
@@ -90,6 +93,7 @@ export class Upstream implements Pool {
 	readonly permits: Permits | undefined;
 	readonly #admission: Turns | undefined;
 	readonly #rate: number;
+	readonly #states: UpstreamStates;
 
 	constructor(
 		name: string,
@@ -130,6 +134,8 @@ export class Upstream implements Pool {
 		this.healthCheck = config.health_check;
 		this.discovery = config.discovery;
 		this.proxyProtocol = config.proxy_protocol;
+		this.lenient = config.handshake === "lenient";
+		this.#states = states;
 		this.onUnhealthy = config.on_unhealthy ?? "keep";
 		this.random = deps.random;
 		const { slow_start } = config.load_balancing;
@@ -174,6 +180,12 @@ export class Upstream implements Pool {
 	/** The endpoints for one handshake, in the order to try them. */
 	candidates(request: GatewayRequest): Candidates {
 		return createCandidates(this, request);
+	}
+
+	/** To be called with the subprotocol of each accepted handshake: one that the client did not offer is told once. */
+	answered(endpoint: Endpoint, subprotocol: string | undefined, offered: readonly string[]): void {
+		if (subprotocol === undefined || offered.includes(subprotocol)) return;
+		this.#states.noteUnoffered(this.name, endpoint.id, subprotocol, offered);
 	}
 
 	/** Why an endpoint takes no new client now; undefined when it does. */

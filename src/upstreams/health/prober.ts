@@ -25,6 +25,8 @@ export interface ProberDeps {
 	readonly onForgotten?: (() => void) | undefined;
 	/** Finds the addresses of a host name. */
 	readonly lookup?: LookupFunction | undefined;
+	/** Any 101 of a websocket probe counts. */
+	readonly lenient?: boolean | undefined;
 	/** Sent before anything else on each connection: a PROXY protocol header. */
 	readonly preamble?: Buffer | undefined;
 	/** Asks; by default the kind of the options. */
@@ -90,7 +92,8 @@ export class Prober {
 			this.#scheduleNext();
 			return;
 		}
-		const { timeout, interval, port, path, expected_statuses: expectedStatuses } = this.#options;
+		const { timeout, interval, port, path, host, headers, subprotocol } = this.#options;
+		const { expected_statuses: expectedStatuses } = this.#options;
 		const attempt = new AbortController();
 		this.#attempt = attempt;
 		this.#concluded = false;
@@ -103,8 +106,9 @@ export class Prober {
 			});
 		}, limit);
 		const address = probedAddress(this.#endpoint.address, port);
-		const { lookup, preamble } = this.#deps;
-		this.#probe({ address, tls: this.#tls, lookup, preamble, path, expectedStatuses }, attempt.signal).then(
+		const { lookup, lenient, preamble } = this.#deps;
+		const question = { path, host, headers, subprotocol, expectedStatuses };
+		this.#probe({ address, tls: this.#tls, lookup, lenient, preamble, ...question }, attempt.signal).then(
 			(words) => this.#conclude(attempt, true, words),
 			(error: unknown) => this.#conclude(attempt, false, failureWords(error, address)),
 		);
