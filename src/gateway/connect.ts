@@ -107,6 +107,7 @@ async function attempt(
 					beforeHead: upstream.pace,
 				}),
 			permit,
+			request.clientIp,
 		);
 		if (attempted.result.kind === "refused") {
 			status = attempted.result.status;

@@ -111,7 +111,7 @@ async function forward(
 		else ({ endpoint, permit } = await permits.next(candidates, request));
 		if (!endpoint) break;
 		facts.endpoint = endpoint.id;
-		const judgement = upstream.protection.begin(endpoint);
+		const judgement = upstream.protection.begin(endpoint, request.clientIp);
 		const trace = details.trace?.attempt(endpoint, tried + 1);
 		try {
 			const { bytesOut, status } = await gateway.forwarders.of(upstream).forward({

@@ -84,6 +84,9 @@ export class EndpointState {
 	availableSince = Number.NEGATIVE_INFINITY;
 	/** Whether the snapshot in force sends new clients there (ready, with weight); undefined before the first one. */
 	inService: boolean | undefined;
+	/** Failed attempts since the last one that was answered, and what the last of them was; see attempts/failing.ts. */
+	failedAttempts = 0;
+	lastFailure: string | undefined;
 	/** What outlier detection has counted. */
 	readonly outlier = new OutlierState();
 	/** The circuit breaker; made with the first attempt. */

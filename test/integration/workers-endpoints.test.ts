@@ -1,6 +1,7 @@
 /** What workers know about endpoints together: places, ejections, breakers, rates, and turns of a round robin. */
 import { expect, onTestFinished, test } from "vitest";
 import { until } from "../harness/poll.ts";
+import { ownAddress } from "../harness/ports.ts";
 import { echoingFrames, readRequest, refusing, type Script, silent, startRawBackend } from "../harness/raw-backend.ts";
 import { connectRaw, openRaw, type RawClient } from "../harness/raw-client.ts";
 import { busiestSecond, StormClient, startStormBackend } from "../harness/storm.ts";
@@ -41,7 +42,7 @@ async function knock(gateway: WorkerGateway, count: number): Promise<Map<number,
 async function visit(gateway: WorkerGateway, times: number): Promise<number[]> {
 	const statuses: number[] = [];
 	for (let i = 0; i < times; i++) {
-		const client = await connectRaw({ port: gateway.port });
+		const client = await connectRaw({ port: gateway.port, localAddress: ownAddress() });
 		statuses.push((await client.handshake()).status);
 		client.reset();
 	}
@@ -207,7 +208,7 @@ test("a breaker that one worker opens is open in all; one trial in the whole gat
 	};
 	// Half-open comes to the workers some milliseconds apart; many handshakes, one of them is the trial.
 	const trying = Array.from({ length: 12 }, async () => {
-		const client = await connectRaw({ port: gateway.port });
+		const client = await connectRaw({ port: gateway.port, localAddress: ownAddress() });
 		client.write(client.handshakeHead());
 		return client;
 	});
