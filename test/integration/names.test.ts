@@ -4,16 +4,17 @@ import { startTestGateway } from "../harness/gateway.ts";
 import { until } from "../harness/poll.ts";
 import { echoingFrames, startRawBackend } from "../harness/raw-backend.ts";
 import { connectRaw, openRaw } from "../harness/raw-client.ts";
+import { startWsBackend } from "../harness/ws-backend.ts";
 import { startDnsServer } from "../unit/upstreams/discovery/dns-server.fixtures.ts";
 
 test("clients, health checks, auth servers and key sets of silent names keep no other name waiting; the reason is told", async () => {
-	const backend = await startRawBackend(echoingFrames());
+	const backend = await startWsBackend();
 	const dead = ["one", "two", "three", "probed", "auth", "keys"].map((name) => `${name}.dead.test`);
 	const dns = await startDnsServer({
 		"good.test": { a: ["127.0.0.1"] },
 		...Object.fromEntries(dead.map((name) => [name, { trouble: "silent" as const }])),
 	});
-	const { port: to } = backend;
+	const to = new URL(backend.url).port;
 	const gateway = await startTestGateway(
 		`
 			listeners: [{ address: "127.0.0.1:0" }]
@@ -38,7 +39,11 @@ test("clients, health checks, auth servers and key sets of silent names keep no 
 	const waiting = [...Array<string>(12).fill("/dead"), "/auth", "/keys"].map(status);
 	await until(() => dead.slice(0, 4).every((name) => dns.questions.includes(`A ${name}`)), { what: "the questions" });
 	const startedAt = performance.now();
-	for (const path of ["/named", "/good"]) (await openRaw(gateway.port, path)).reset();
+	for (const path of ["/named", "/good"]) {
+		(await openRaw(gateway.port, path)).reset();
+		// Plain HTTP dials by the same names: the backend has nothing there.
+		expect((await fetch(`http://127.0.0.1:${gateway.port}${path}`)).status).toBe(404);
+	}
 	expect(performance.now() - startedAt).toBeLessThan(1_000);
 	expect(new Set((await Promise.all(waiting)).slice(0, 12))).toEqual(new Set([502]));
 	const told = gateway.lines.of("lookup.failed").map(({ name, reason }) => [name, reason]);
