@@ -16,10 +16,14 @@ const split = (more = ""): string =>
 	`split: [{ upstream: stable, weight: 95 }, { upstream: canary, weight: 5 }]${more}`;
 
 /** Every client hears from a server, and its later requests come to the same one. Gives the servers' names. */
-async function visit(port: number, clients: number, options: Record<string, unknown> = {}): Promise<string[]> {
+async function visit(port: number, clients: number): Promise<string[]> {
 	const problems: Problems = { list: [] };
 	const sockets = Array.from({ length: clients }, () =>
-		connect(`http://127.0.0.1:${port}/`, problems, { transports: ["polling"], withCredentials: true, ...options }),
+		connect(`http://127.0.0.1:${port}/`, problems, {
+			transports: ["polling"],
+			withCredentials: true,
+			extraHeaders: { "x-user": String(Math.random()) },
+		}),
 	);
 	const names = await Promise.all(
 		sockets.map((socket) =>
@@ -55,7 +59,7 @@ ${upstreams(stable.url, canary.url, options)}
 	await until(
 		async () => {
 			if (names.includes("canary")) return true;
-			names.push(...(await visit(gateway.port, 20, { extraHeaders: { "x-user": String(Math.random()) } })));
+			names.push(...(await visit(gateway.port, 20)));
 			return false;
 		},
 		{ timeout: 30_000, what: "a client at the canary" },

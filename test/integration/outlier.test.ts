@@ -211,3 +211,26 @@ test("an endpoint that flaps every second takes new connections only between its
 function timeOf({ time }: LogRecord): number {
 	return typeof time === "number" ? time : Date.parse(time as string);
 }
+
+test("a backend that ends its tunnels with a FIN between frames, as WeeChat, IRC and MQTT servers do, is left alone", async () => {
+	const ending: Script = accepting({}, (peer) => void setTimeout(() => peer.end(), 10));
+	const backend = await startRawBackend(ending);
+	const other = await startRawBackend(ending);
+	const gateway = await startTestGateway(`
+		listeners: [{ address: "127.0.0.1:0" }]
+		upstreams:
+			app:
+				endpoints: ["${backend.url}", "${other.url}"]
+				outlier_detection: { consecutive_failures: 1 }
+				circuit_breaker: { minimum_handshakes: 2 }
+		routes: [{ match: { path_prefix: / }, upstream: app }]
+	`);
+	for (let i = 0; i < 12; i++) {
+		const client = await openRaw(gateway.port, "/", { localAddress: ownAddress() });
+		await client.ended();
+		client.end();
+	}
+	await until(() => gateway.lines.of("ws.close").length === 12, { what: "the closes" });
+	expect(new Set(gateway.lines.of("ws.close").map(({ termination }) => termination))).toEqual(new Set(["backend_end"]));
+	expect([gateway.lines.of("endpoint.ejected"), gateway.lines.of("breaker.open")]).toEqual([[], []]);
+});
