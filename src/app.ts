@@ -12,6 +12,7 @@ import { fileReader } from "./gateway/snapshot.ts";
 import { GatewayProcess, type Shared } from "./gateway-process.ts";
 import { Reloader, type ReloadResult, type ReloadTrigger, restartWarnings } from "./reload.ts";
 import type { TicketKeys } from "./server/ticket-keys.ts";
+import type { NameServersOptions } from "./sockets/name-servers.ts";
 import { Monitor } from "./upstreams/monitor.ts";
 
 /** A running gateway, of one process or of several. */
@@ -59,6 +60,8 @@ export interface GatewayOptions {
 	readonly ticketKeys?: TicketKeys | undefined;
 	/** What a supervisor gives; without it the gateway has its own. */
 	readonly shared?: Shared | undefined;
+	/** Who is asked for the addresses of host names, when that is not what this machine asks. */
+	readonly nameServers?: NameServersOptions | undefined;
 }
 
 /**
@@ -66,9 +69,9 @@ export interface GatewayOptions {
  * @throws ListenError when an address cannot be had; Error when a certificate or key cannot be used
  */
 export async function startGateway(options: GatewayOptions): Promise<GatewayHandle> {
-	const { config, source, write, ticketKeys, shared } = options;
+	const { config, source, write, ticketKeys, shared, nameServers } = options;
 	const { files = [], contents } = options.loaded ?? (await source?.load()) ?? {};
-	const serving = new GatewayProcess({ config, contents, write, ticketKeys, shared });
+	const serving = new GatewayProcess({ config, contents, write, ticketKeys, shared, nameServers });
 	const { gateway, listeners, metrics, log } = serving;
 	const { events, policies } = gateway;
 	const monitor = new Monitor({

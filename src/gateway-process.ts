@@ -20,6 +20,8 @@ import { Listeners } from "./server/listeners.ts";
 import { rotateTicketKeys, TicketKeys } from "./server/ticket-keys.ts";
 import type { SelfSigned } from "./server/tls.ts";
 import { atOnce, inSlices, type Sliced } from "./slices.ts";
+import type { NameServersOptions } from "./sockets/name-servers.ts";
+import { Names } from "./sockets/names.ts";
 import { LogSink } from "./telemetry/log.ts";
 import { Metrics } from "./telemetry/metrics.ts";
 import { OpenTelemetryTracing } from "./telemetry/tracing.ts";
@@ -61,6 +63,8 @@ export interface GatewayProcessOptions {
 	/** What session tickets are encrypted with, when other processes serve the same clients; else it has its own. */
 	readonly ticketKeys?: TicketKeys | undefined;
 	readonly shared?: Shared | undefined;
+	/** Who is asked for the addresses of host names, when that is not what this machine asks. */
+	readonly nameServers?: NameServersOptions | undefined;
 }
 
 export class GatewayProcess {
@@ -75,11 +79,12 @@ export class GatewayProcess {
 	#contents: FileContents;
 	/** Connections go over to one snapshot after the other. */
 	#retiring: Promise<unknown> = Promise.resolve();
+	readonly #names: Names;
 	readonly #stopRotation: (() => void) | undefined;
 
 	/** @throws Error when a file of the configuration cannot be used */
 	constructor(options: GatewayProcessOptions) {
-		const { config, contents, write, sharesStdout, discovered, ticketKeys, shared } = options;
+		const { config, contents, write, sharesStdout, discovered, ticketKeys, shared, nameServers } = options;
 		const clock = () => performance.now();
 		const random = Math.random;
 		const events = new GatewayEvents();
@@ -88,7 +93,8 @@ export class GatewayProcess {
 		this.log = new LogSink({ ...config.log, ...(write && { write }), sharesStdout: sharesStdout ?? false });
 		events.add(this.log);
 		const notice: GatewayEvents["notice"] = (level, event, fields) => events.notice(level, event, fields);
-		this.states = new UpstreamStates(clock, notice, shared?.upstreams);
+		this.#names = new Names({ ...nameServers, clock, notice });
+		this.states = new UpstreamStates(clock, notice, shared?.upstreams, this.#names);
 		const wheel = new TimerWheel(clock);
 		const policies = new PolicyStates({
 			now: Date.now,
@@ -97,6 +103,7 @@ export class GatewayProcess {
 			after: afterOn(wheel, clock),
 			notice,
 			limited: (route, limit) => events.limited(route, limit),
+			lookup: this.#names.lookup(),
 			...(shared?.counters && { counters: shared.counters }),
 		});
 		this.#discovered = discovered ?? new Map();
@@ -201,6 +208,7 @@ export class GatewayProcess {
 		this.gateway.forwarders.close();
 		await this.gateway.policies.close();
 		this.states.close();
+		this.#names.close();
 		this.metrics.stop();
 	}
 

@@ -2,6 +2,7 @@
 import type { Gateway } from "./gateway/gateway.ts";
 import type { Listeners } from "./server/listeners.ts";
 import type { ActiveConnections, CertificateFacts, EndpointFacts, MetricsSource } from "./telemetry/source.ts";
+import { failingReason } from "./upstreams/attempts/failing.ts";
 
 /** Joins the gateway's state to the metrics; nothing is read before a scrape. */
 export function gatewaySource(gateway: Gateway, listeners: Listeners): MetricsSource {
@@ -39,7 +40,7 @@ function* endpoints(gateway: Gateway): Iterable<EndpointFacts> {
 				upstream: upstream.name,
 				endpoint: endpoint.id,
 				active: endpoint.state.active,
-				up: upstream.ineligible(endpoint) === undefined,
+				up: upstream.ineligible(endpoint) === undefined && failingReason(endpoint.state) === undefined,
 				ejections: upstream.ejects ? endpoint.state.outlier.total : undefined,
 				breaker: upstream.breaks ? (endpoint.state.breaker?.state ?? "closed") : undefined,
 			};

@@ -4,7 +4,7 @@
  */
 import type { Socket } from "node:net";
 import { normaliseIp } from "../options.ts";
-import { clientKey } from "../policy/client-key.ts";
+import { clientKey } from "../protocol/client-key.ts";
 
 export interface PlaceLimits {
 	/** Connections of one client address; an IPv6 address counts as its /64. */

@@ -30,6 +30,8 @@ interface Endpoint {
 	readonly unavailable_reason?: string;
 	readonly health: string;
 	readonly health_reason?: string;
+	readonly failing?: boolean;
+	readonly failing_reason?: string;
 	readonly breaker?: string;
 	readonly ejected: boolean;
 	readonly active: number;
@@ -50,8 +52,8 @@ const COLUMNS: readonly Column<Row>[] = [
 	{ title: "WEIGHT", value: weightOf, right: true },
 	{
 		title: "HEALTH",
-		value: ({ health }) => (health === "unknown" ? "-" : health),
-		colour: ({ health }) => (health === "unhealthy" ? "red" : health === "healthy" ? "green" : undefined),
+		value: healthOf,
+		colour: (row) => (({ unhealthy: "red", failing: "red", healthy: "green" }) as const)[healthOf(row)],
 	},
 	{
 		title: "BREAKER",
@@ -133,6 +135,12 @@ function noSuch(kind: string, name: string, known: readonly string[], io: Comman
 	return 1;
 }
 
+/** What probes say; of an endpoint that they do not know, or find well, how the last attempts went counts. */
+function healthOf({ health, failing }: Row): string {
+	if (failing && health !== "unhealthy") return "failing";
+	return health === "unknown" ? "-" : health;
+}
+
 function weightOf({ weight, effective_weight }: Row): string {
 	return weight === effective_weight ? String(weight) : `${effective_weight} of ${weight}`;
 }
@@ -143,6 +151,7 @@ function remarks(row: Row): string {
 	return [
 		known ? undefined : unavailable_reason,
 		row.health === "unhealthy" ? health_reason : undefined,
+		row.failing ? `last attempts failed: ${row.failing_reason}` : undefined,
 		backup ? "backup" : undefined,
 		configured.state === state ? undefined : `configured: ${configured.state}`,
 		configured.weight === weight ? undefined : `configured weight: ${configured.weight}`,

@@ -9,6 +9,7 @@ import { matchOptions } from "../routing/match.ts";
 import { rewriteOptions } from "../routing/rewrite.ts";
 import { splitOptions } from "../routing/split.ts";
 import { tunnelLimitOptions } from "../tunnel/limits-options.ts";
+import { splitCookieOptions } from "../upstreams/sticky/cookie_options.ts";
 import { drainOptions } from "./drain.ts";
 import { retryOptions } from "./retries.ts";
 import { closeCode, finiteTimer, nameText, timer } from "./values.ts";
@@ -90,6 +91,12 @@ export const routeOptions = z.strictObject({
 	}),
 	match: matchOptions.prefault({}).meta({ description: "Which requests it is for; all keys have to match." }),
 	upstream: z.string().optional().meta({ description: "Name of the upstream. Exactly one of `upstream` and `split`." }),
-	split: splitOptions.optional().meta({ description: "Shares new connections out between upstreams." }),
+	split: splitOptions.optional().meta({
+		description:
+			"Shares clients out between upstreams. A client stays at its upstream by `sticky` of the upstreams, else by `split_cookie`, else by what they hash on.",
+	}),
+	split_cookie: splitCookieOptions
+		.optional()
+		.meta({ description: "A cookie that keeps a client at its upstream of `split`. `{}` has the defaults." }),
 	...commonOptions,
 });

@@ -1,5 +1,6 @@
 /** An entry of `upstreams`: a named pool of endpoints. */
 import { z } from "zod";
+import { finiteDuration } from "../options.ts";
 import { admissionOption } from "../upstreams/admission.ts";
 import { loadBalancingOptions } from "../upstreams/balance/index.ts";
 import { breakerOptions } from "../upstreams/breaker.ts";
@@ -38,6 +39,14 @@ export const upstreamOptions = z.strictObject({
 			"For each endpoint: stops new connections while too large a part of its handshakes fails, and limits how many there are. `{}` switches it on with the defaults.",
 	}),
 	max_handshakes_per_second: admissionOption,
+	handshake: z.enum(["strict", "lenient"]).prefault("strict").meta({
+		description:
+			"`strict`: a 101 has to be what RFC 6455 demands (HTTP/1.1, Upgrade, Connection, the right Sec-WebSocket-Accept, extensions that were offered). `lenient` passes any 101 on as it is, and sends handshakes of version 8 there too: for old servers and clients. A subprotocol that was not offered is passed on by both, and logged once.",
+	}),
+	address_cache: finiteDuration.prefault("30s").meta({
+		description:
+			"How long the addresses of an endpoint's host name are used until the name is asked for again. While no name server answers, the last good ones stay in use.",
+	}),
 	proxy_protocol: z.enum(["v1", "v2"]).optional().meta({
 		description:
 			"Every connection to an endpoint begins with a PROXY protocol header of this version, before TLS: the client's address (after `trusted_proxies`), and where it connected to. Health checks say LOCAL, or UNKNOWN with `v1`. Plain HTTP requests then have a connection each.",

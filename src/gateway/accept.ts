@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { asGatewayError, GatewayError } from "../errors.ts";
 import { type Admission, admit } from "../policy/admission.ts";
-import { checkHandshake } from "../protocol/handshake.ts";
+import { badVersion, checkHandshake } from "../protocol/handshake.ts";
 import { clientAnswerHead } from "../protocol/headers.ts";
 import { atOnce } from "../slices.ts";
 import { writeAll } from "../sockets/direct-write.ts";
@@ -21,6 +21,7 @@ import { findRoute, type ListenerFacts, readIncoming, readRequest } from "./inco
 import { preambleFor } from "./proxied.ts";
 import { refuse, relayRefusal } from "./respond.ts";
 import { retire } from "./retire.ts";
+import { bindingCookies } from "./sides.ts";
 import type { Route } from "./snapshot.ts";
 
 /** Takes an upgrade request to its tunnel, or to its answer. Never throws; leaves exactly one open or reject event. */
@@ -41,7 +42,7 @@ export async function accept(
 	gateway.handshakes.add(socket);
 	try {
 		if (gateway.stopping) throw shuttingDown();
-		const { key, subprotocols } = checkHandshake(message);
+		const { key, subprotocols, draft } = checkHandshake(message, snapshot.lenient);
 		const found = findRoute(snapshot, incoming, readRequest(incoming, true, subprotocols));
 		const { route } = found;
 		connection.route = route;
@@ -55,8 +56,11 @@ export async function accept(
 		connection.leases = admission.leases;
 		connection.token = admission.token;
 		incoming.facts.user = admission.user;
-		const upstream = route.upstream();
+		const recalled = route.sides.recall(request);
+		if (recalled !== undefined) await recalled;
+		const upstream = route.sides.of(request);
 		incoming.facts.upstream = upstream.name;
+		if (draft && !upstream.lenient) throw badVersion();
 		connected = await connect({
 			request,
 			checkHeaders: admission.headers,
@@ -84,6 +88,7 @@ export async function accept(
 		if (gateway.stopping) throw shuttingDown();
 		admission.confirm();
 		incoming.facts.subprotocol = result.subprotocol;
+		upstream.answered(lease.endpoint, result.subprotocol, request.subprotocols);
 		open(gateway, connection, { admission, route, upstream, lease, result, socket, guard, attempts });
 		// A reload came in between: whoever it concerned was told already, so this one is looked at now.
 		if (gateway.snapshot !== snapshot) atOnce(retire([connection], gateway.snapshot, gateway.drains));
@@ -117,8 +122,7 @@ interface Opening {
 /** Writes the 101, then joins both sockets. From here on the tunnel owns them. */
 function open(gateway: Gateway, connection: Connection, opening: Opening): void {
 	const { admission, route, upstream, lease, result, socket, guard } = opening;
-	const cookie = upstream.stickyCookie(lease.endpoint, admission.request);
-	const extra = cookie === undefined ? [] : ["Set-Cookie", cookie];
+	const extra = bindingCookies(route, upstream, lease.endpoint, admission.request);
 	if (result.subprotocol === undefined && admission.fallbackSubprotocol !== undefined) {
 		extra.push("Sec-WebSocket-Protocol", admission.fallbackSubprotocol);
 	}

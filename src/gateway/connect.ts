@@ -85,6 +85,7 @@ async function attempt(
 				dial({
 					address: endpoint.address,
 					tls: upstream.tls,
+					lookup: upstream.lookup,
 					preamble: options.preamble,
 					head: backendRequestHead({
 						request,
@@ -99,6 +100,7 @@ async function attempt(
 					}),
 					key: options.key,
 					offered: request.subprotocols,
+					lenient: upstream.lenient,
 					extensions: joined(request.headers["sec-websocket-extensions"]),
 					connectTimeout: route.timeouts.connect,
 					handshakeTimeout: route.timeouts.handshake,
@@ -106,6 +108,7 @@ async function attempt(
 					beforeHead: upstream.pace,
 				}),
 			permit,
+			request.clientIp,
 		);
 		if (attempted.result.kind === "refused") {
 			status = attempted.result.status;

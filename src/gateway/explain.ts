@@ -39,7 +39,7 @@ export interface EndpointExplanation {
 
 export interface UpstreamExplanation {
 	readonly name: string;
-	/** Percent of the route's connections. */
+	/** Percent of the route's connections like this one: 100 or 0 when the client is bound to one of several upstreams. */
 	readonly share: number;
 	/** `load_balancing.policy` */
 	readonly policy: string;
@@ -98,7 +98,7 @@ export async function explain(
 	const nothing = { ...basics, routes: [], checks: [], upstreams: [] };
 	let request: GatewayRequest;
 	try {
-		request = readRequest(incoming, websocket, websocket ? checkHandshake(message).subprotocols : []);
+		request = readRequest(incoming, websocket, websocket ? checkHandshake(message, snapshot.lenient).subprotocols : []);
 	} catch (error) {
 		return { ...nothing, refusal: refusalOf(error) };
 	}
@@ -195,8 +195,12 @@ function watched(check: Check, asked: CheckExplanation[]): Check {
 function explainUpstreams({ config }: Snapshot, route: Route, request: GatewayRequest): UpstreamExplanation[] {
 	const split = config.routes.find(({ name }) => name === route.name)?.split;
 	const total = split?.reduce((sum, { weight }) => sum + weight, 0) ?? 1;
+	const bound = route.sides.boundTo(request);
 	return route.upstreams.map((upstream, index) => ({
-		share: Math.round(((split?.[index]?.weight ?? 1) / total) * 1000) / 10,
+		share:
+			bound === undefined
+				? Math.round(((split?.[index]?.weight ?? 1) / total) * 1000) / 10
+				: Number(upstream === bound) * 100,
 		...explainUpstream(upstream, request, config.upstreams[upstream.name]?.load_balancing),
 	}));
 }

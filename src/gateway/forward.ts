@@ -1,5 +1,6 @@
 /** Plain HTTP on a route (Socket.IO and SockJS polling, health pages): forwarded by httpxy, with the gateway's own headers. */
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
+import type { LookupFunction } from "node:net";
 import { Readable } from "node:stream";
 import { createProxyServer } from "httpxy";
 import { GatewayError } from "../errors.ts";
@@ -23,6 +24,8 @@ export interface ForwardOptions extends BackendRequest {
 	readonly res: ServerResponse;
 	readonly address: EndpointAddress;
 	readonly tls?: TlsConnectOptions | undefined;
+	/** Finds the addresses of a host name. */
+	readonly lookup?: LookupFunction | undefined;
 	/** The request target's bytes. */
 	readonly target: string;
 	/** Value of the Host header. */
@@ -100,6 +103,7 @@ export function createForwarder(): Forwarder {
 		const dialling: Dialling = {
 			address,
 			tls: options.tls,
+			lookup: options.lookup,
 			connectTimeout: options.timeouts.connect,
 			preamble: options.preamble,
 		};

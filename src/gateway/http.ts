@@ -11,6 +11,7 @@ import type { Gateway } from "./gateway.ts";
 import { findRoute, type Incoming, type ListenerFacts, readIncoming, readRequest } from "./incoming.ts";
 import { preambleFor } from "./proxied.ts";
 import { errorBody, errorHeaders } from "./respond.ts";
+import { bindingCookies } from "./sides.ts";
 import type { Route } from "./snapshot.ts";
 
 /** Answers a request, from a backend or with an error. Never throws; leaves exactly one http event. */
@@ -92,7 +93,9 @@ async function forward(
 	response: ServerResponse,
 ): Promise<number> {
 	const { message, facts, details } = incoming;
-	const upstream = route.upstream();
+	const known = route.sides.recall(request);
+	if (known !== undefined) await known;
+	const upstream = route.sides.of(request);
 	facts.upstream = upstream.name;
 	const recalled = upstream.recall(request);
 	if (recalled !== undefined) await recalled;
@@ -106,8 +109,7 @@ async function forward(
 		else ({ endpoint, permit } = await permits.next(candidates, request));
 		if (!endpoint) break;
 		facts.endpoint = endpoint.id;
-		const cookie = upstream.stickyCookie(endpoint, request);
-		const judgement = upstream.protection.begin(endpoint);
+		const judgement = upstream.protection.begin(endpoint, request.clientIp);
 		const trace = details.trace?.attempt(endpoint, tried + 1);
 		try {
 			const { bytesOut, status } = await gateway.forwarders.of(upstream).forward({
@@ -116,6 +118,7 @@ async function forward(
 				request,
 				address: endpoint.address,
 				tls: upstream.tls,
+				lookup: upstream.lookup,
 				preamble: preambleFor(upstream.proxyProtocol, message.socket, request.clientIp),
 				target: route.rewrite.target(request),
 				host: route.rewrite.host(request, endpoint.address.authority),
@@ -126,7 +129,7 @@ async function forward(
 				keepUnderscores: route.policy.keepUnderscores,
 				trace: trace?.headers,
 				responseRules: route.responseHeaders,
-				extraResponseHeaders: cookie === undefined ? undefined : ["Set-Cookie", cookie],
+				extraResponseHeaders: bindingCookies(route, upstream, endpoint, request),
 				timeouts: route.timeouts,
 				watchAnswer: upstream.watchAnswer(request, endpoint),
 				answered: (status) => judgement.settle(answerVerdict(status)),

@@ -10,7 +10,6 @@ import type { GatewayRequest } from "../protocol/request.ts";
 import { type CompiledMatch, compileMatch } from "../routing/match.ts";
 import type { CompiledRewrite } from "../routing/rewrite.ts";
 import { compileRewrite } from "../routing/rewrite.ts";
-import { compileSplit } from "../routing/split.ts";
 import { RouteTable } from "../routing/table.ts";
 import type { Sliced } from "../slices.ts";
 import { compileTunnelLimits } from "../tunnel/limits-options.ts";
@@ -19,6 +18,7 @@ import { certificateName } from "../upstreams/discovery/index.ts";
 import type { UpstreamStates } from "../upstreams/states.ts";
 import { compileUpstreamTls } from "../upstreams/tls.ts";
 import { compileUpstream, type Upstream } from "../upstreams/upstream.ts";
+import { compileSides, onlySide, type Side, type Sides } from "./sides.ts";
 
 /** Names that the configuration's loader gives to nameless routes. */
 const GIVEN_NAME = /^route-\d+$/;
@@ -28,9 +28,9 @@ export interface Route {
 	readonly name: string;
 	/** How the route sees a request; undefined: as it was read, with `Snapshot.clientIpHeader`. */
 	readonly view: ((request: GatewayRequest) => GatewayRequest) | undefined;
-	/** The upstream for one handshake; a split draws anew each time. */
-	upstream(): Upstream;
-	/** Every upstream that {@link upstream} can give. */
+	/** Which upstream a request goes to. */
+	readonly sides: Sides;
+	/** Every upstream that {@link sides} can give. */
 	readonly upstreams: readonly Upstream[];
 	readonly rewrite: CompiledRewrite;
 	readonly requestHeaders: HeaderRules | undefined;
@@ -51,6 +51,8 @@ export interface Snapshot {
 	readonly table: RouteTable<Route>;
 	readonly routes: readonly Route[];
 	readonly upstreams: ReadonlyMap<string, Upstream>;
+	/** Whether an upstream takes handshakes of drafts of the protocol. */
+	readonly lenient: boolean;
 	/** Whose X-Forwarded-* is believed. */
 	readonly trustedProxies: AddressRanges;
 	/** The header in which they name the client; routes may believe another one. */
@@ -70,7 +72,7 @@ export interface Compiled {
 
 /** The part of a route that depends on nothing else of the configuration. */
 interface CompiledRoute {
-	readonly parts: Omit<Route, "view" | "upstream" | "upstreams">;
+	readonly parts: Omit<Route, "view" | "sides" | "upstreams">;
 	readonly match: CompiledMatch;
 	/** Files that were read for it. */
 	readonly files: readonly string[];
@@ -120,12 +122,10 @@ export function* compileSnapshot(config: GatewayConfig, deps: SnapshotDeps, prev
 		const known = before?.routes.get(route);
 		const compiled = known && unchanged(known.files) ? known : compileRoute(route, deps);
 		compiledRoutes.set(route, compiled);
-		const choices = upstreamsOf(route, upstreams);
 		const target: Route = {
 			...compiled.parts,
 			view: viewOf(route),
-			upstream: compileSplit(choices, deps.random),
-			upstreams: choices.map((choice) => choice.target),
+			...sidesOf(route, upstreams, deps),
 		};
 		routes.push(target);
 		table.add({ match: route.match, view: target.view, target }, compiled.match);
@@ -136,6 +136,7 @@ export function* compileSnapshot(config: GatewayConfig, deps: SnapshotDeps, prev
 		config,
 		routes,
 		upstreams,
+		lenient: [...upstreams.values()].some(({ lenient }) => lenient),
 		table,
 		trustedProxies,
 		clientIpHeader,
@@ -156,14 +157,26 @@ function makeUpstream(name: string, config: UpstreamConfig, deps: SnapshotDeps):
 	return compileUpstream(name, config, deps.states, { random: deps.random, stickySecret: deps.stickySecret, tls });
 }
 
-function upstreamsOf(config: RouteConfig, upstreams: ReadonlyMap<string, Upstream>) {
+/** Where a route's requests go. */
+function sidesOf(
+	config: RouteConfig,
+	upstreams: ReadonlyMap<string, Upstream>,
+	{ random, stickySecret }: SnapshotDeps,
+): Pick<Route, "sides" | "upstreams"> {
 	const find = (name: string): Upstream => {
 		const upstream = upstreams.get(name);
 		if (!upstream) throw new Error(`route ${config.name}: there is no upstream ${name}`);
 		return upstream;
 	};
-	if (!config.split) return [{ target: find(config.upstream as string), weight: 1 }];
-	return config.split.map(({ upstream, weight }) => ({ target: find(upstream), weight }));
+	if (config.split === undefined) {
+		const only = find(config.upstream as string);
+		return { sides: onlySide(only), upstreams: [only] };
+	}
+	const choices: readonly Side[] = config.split.map(({ upstream, weight }) => ({ target: find(upstream), weight }));
+	return {
+		sides: compileSides(config.name, choices, config.split_cookie, { random, secret: stickySecret }),
+		upstreams: choices.map(({ target }) => target),
+	};
 }
 
 function compileRoute(config: RouteConfig, deps: SnapshotDeps): CompiledRoute {

@@ -2,9 +2,9 @@
 import { z } from "zod";
 import { type ErrorCode, GatewayError } from "../errors.ts";
 import { rateText } from "../options.ts";
+import { clientKey } from "../protocol/client-key.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
 import type { Check, CheckDeps, Granted } from "./check.ts";
-import { clientKey } from "./client-key.ts";
 import type { CounterKey, CounterLimit, Rate } from "./counters.ts";
 
 const count = z.int({ error: "expected a whole number of connections" }).min(1);

@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { type ErrorCode, GatewayError } from "../errors.ts";
+import { clientKey } from "../protocol/client-key.ts";
 import type { Check, CheckDeps, Granted } from "./check.ts";
-import { clientKey } from "./client-key.ts";
 import type { CounterKey, Rate } from "./counters.ts";
 import { isUnknownKey } from "./jwt-signature.ts";
 

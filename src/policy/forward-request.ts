@@ -76,6 +76,7 @@ function askOnce({ url, agents, headers, timeout, signal }: AuthQuestion, reuse 
 			method: "GET",
 			headers: headers as string[],
 			agent: reuse ? agent : false,
+			...(agents.lookup && { lookup: agents.lookup }),
 		});
 		let answered = false;
 		/** What to do at the deadline; a refusal whose body never ends is one. */

@@ -1,5 +1,8 @@
 /** Keys from a JWKS URL (RFC 7517): fetched when needed, kept while they are fresh, and the last good ones for as long as it fails. */
 import type { KeyObject } from "node:crypto";
+import { type IncomingMessage, request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
+import type { LookupFunction } from "node:net";
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWSHeaderParameters } from "jose";
 import { GatewayError } from "../errors.ts";
 import { challenge } from "./bearer.ts";
@@ -22,6 +25,8 @@ export interface JwksDeps {
 	readonly notice: Notice;
 	/** Aborts when the gateway stops. */
 	readonly signal: AbortSignal;
+	/** Finds the addresses of host names; Node's own when absent. */
+	readonly lookup?: LookupFunction | undefined;
 }
 
 type Lookup = ReturnType<typeof createLocalJWKSet>;
@@ -83,9 +88,10 @@ export class JwksSource {
 
 	async #fetch(): Promise<void> {
 		const { url, timeout } = this.#options;
-		const { clock, notice, signal } = this.#deps;
+		const { clock, notice, signal, lookup } = this.#deps;
 		try {
-			this.#lookup = createLocalJWKSet(await fetchKeySet(url, AbortSignal.any([signal, AbortSignal.timeout(timeout)])));
+			const stop = AbortSignal.any([signal, AbortSignal.timeout(timeout)]);
+			this.#lookup = createLocalJWKSet(await fetchKeySet(url, stop, lookup));
 			this.#loadedAt = clock();
 			if (this.#failing) notice("info", "jwks.available", { url: withoutSecrets(url) });
 			this.#failing = false;
@@ -102,30 +108,53 @@ export class JwksSource {
 	}
 }
 
-async function fetchKeySet(url: string, signal: AbortSignal): Promise<JSONWebKeySet> {
-	// A redirect could lead from https to anywhere.
-	const response = await fetch(url, {
-		signal,
-		redirect: "error",
-		headers: { Accept: "application/jwk-set+json, application/json" },
-	});
-	if (!response.ok) {
-		await response.body?.cancel();
-		throw new Error(`the answer has status ${response.status}`);
+/** Node's own client and not `fetch`, which cannot be told how to find addresses. A redirect is not followed: it could lead from https to anywhere. */
+async function fetchKeySet(
+	url: string,
+	signal: AbortSignal,
+	lookup: LookupFunction | undefined,
+): Promise<JSONWebKeySet> {
+	const response = await get(url, signal, lookup);
+	try {
+		const status = response.statusCode as number;
+		if (status < 200 || status > 299) throw new Error(`the answer has status ${status}`);
+		const chunks: Buffer[] = [];
+		let bytes = 0;
+		for await (const chunk of response as AsyncIterable<Buffer>) {
+			bytes += chunk.length;
+			if (bytes > MAX_BYTES) throw new Error("the answer is larger than 256 KiB");
+			chunks.push(chunk);
+		}
+		return JSON.parse(Buffer.concat(chunks).toString("utf8")) as JSONWebKeySet;
+	} finally {
+		response.destroy();
 	}
-	const chunks: Uint8Array[] = [];
-	let bytes = 0;
-	for await (const chunk of response.body ?? []) {
-		bytes += chunk.length;
-		if (bytes > MAX_BYTES) throw new Error("the answer is larger than 256 KiB");
-		chunks.push(chunk);
-	}
-	return JSON.parse(Buffer.concat(chunks).toString("utf8")) as JSONWebKeySet;
 }
 
-/** What an operator can act on: fetch hides the reason in `cause`. */
+function get(url: string, signal: AbortSignal, lookup: LookupFunction | undefined): Promise<IncomingMessage> {
+	return new Promise((resolve, reject) => {
+		const request = new URL(url).protocol === "https:" ? requestHttps : requestHttp;
+		request(url, {
+			agent: false,
+			signal,
+			headers: { Accept: "application/jwk-set+json, application/json" },
+			...(lookup && { lookup }),
+		})
+			.on("error", reject)
+			.on("response", resolve)
+			.on("upgrade", (_response, socket) => {
+				socket.destroy();
+				reject(new Error("the answer has status 101"));
+			})
+			.end();
+	});
+}
+
+/** What an operator can act on. */
 function reasonOf(error: unknown): string {
 	if (!(error instanceof Error)) return String(error);
 	if (error instanceof SyntaxError) return "the answer is not JSON";
-	return error.cause instanceof Error ? error.cause.message : error.message;
+	if (error.name === "AbortError" || error.name === "TimeoutError") return "no answer in time";
+	const first = error instanceof AggregateError ? error.errors[0] : error;
+	return first.message;
 }

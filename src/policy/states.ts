@@ -1,4 +1,5 @@
 /** What checks keep across reloads: counters, revocations, keys from URLs, the agents and threads they work with. */
+import type { LookupFunction } from "node:net";
 import { type Counters, LocalCounters } from "./counters.ts";
 import { RecentLogins } from "./failed-logins.ts";
 import { AuthAgents } from "./forward-agents.ts";
@@ -21,6 +22,8 @@ export interface PolicyStatesOptions {
 	readonly limited: (route: string, limit: string) => void;
 	/** Shared ones when there are workers. */
 	readonly counters?: Counters;
+	/** Finds the addresses of host names; Node's own when absent. */
+	readonly lookup?: LookupFunction | undefined;
 }
 
 /** One for each gateway process. */
@@ -34,7 +37,7 @@ export class PolicyStates {
 	readonly counters: Counters;
 	readonly revocations: Revocations;
 	readonly passwords = new PasswordVerifier();
-	readonly agents = new AuthAgents();
+	readonly agents: AuthAgents;
 	readonly recentLogins = new RecentLogins();
 	/** By URL: names of the configuration, so it is bounded by it. */
 	readonly #jwks = new Map<string, JwksSource>();
@@ -49,13 +52,19 @@ export class PolicyStates {
 		this.limited = options.limited;
 		this.counters = options.counters ?? new LocalCounters(options.clock);
 		this.revocations = new Revocations(options.now);
+		this.agents = new AuthAgents(options.lookup);
 	}
 
 	/** The keys of a URL: those an earlier snapshot has fetched, or none yet. */
 	jwks(options: JwksOptions): JwksSource {
 		let source = this.#jwks.get(options.url);
 		if (source === undefined) {
-			source = new JwksSource(options, { clock: this.clock, notice: this.notice, signal: this.#stop.signal });
+			source = new JwksSource(options, {
+				clock: this.clock,
+				notice: this.notice,
+				signal: this.#stop.signal,
+				lookup: this.agents.lookup,
+			});
 			this.#jwks.set(options.url, source);
 		} else {
 			source.configure(options);

@@ -15,6 +15,8 @@ export interface Offer {
 	readonly offered: readonly string[];
 	/** Its Sec-WebSocket-Extensions, joined; undefined or "" = none. */
 	readonly extensions?: string | undefined;
+	/** Any 101 will do, for servers that are older than RFC 6455 or do not keep to it. */
+	readonly lenient?: boolean | undefined;
 }
 
 /** The value of Sec-WebSocket-Accept that belongs to a key (RFC 6455 §4.2.2 item 5.4). */
@@ -23,7 +25,8 @@ export function acceptKey(key: string): string {
 }
 
 /**
- * Checks a 101 against the offer; returns the subprotocol that the backend chose.
+ * Checks a 101 against the offer; returns the subprotocol that the backend chose. One that was not offered is the client's
+ * to judge: servers are found that echo the whole offer, or always name the same, and clients that do not mind.
  * @throws GatewayError BAD_BACKEND_HANDSHAKE when the client would have to fail the connection
  */
 export function checkAccepted(answer: Answer, offer: Offer): string | undefined {
@@ -42,25 +45,21 @@ export function checkAccepted(answer: Answer, offer: Offer): string | undefined 
 				connection ||= hasToken(value, "upgrade");
 				break;
 			case "sec-websocket-accept":
-				if (accept !== undefined) throw bad("has two Sec-WebSocket-Accept headers");
-				accept = value;
+				accept = accept === undefined ? value : `${accept}, ${value}`;
 				break;
 			case "sec-websocket-protocol":
-				if (subprotocol !== undefined) throw bad("chooses two subprotocols");
-				subprotocol = value;
+				subprotocol = subprotocol === undefined ? value : `${subprotocol}, ${value}`;
 				break;
 			case "sec-websocket-extensions":
-				checkExtensions(value, offer.extensions);
+				if (!offer.lenient) checkExtensions(value, offer.extensions);
 				break;
 		}
 	}
+	if (offer.lenient) return subprotocol;
 	if (upgrade?.toLowerCase() !== "websocket") throw bad("lacks Upgrade: websocket");
 	if (!connection) throw bad("lacks Connection: Upgrade");
 	if (accept === undefined) throw bad("lacks Sec-WebSocket-Accept");
 	if (accept !== acceptKey(offer.key)) throw bad("has a Sec-WebSocket-Accept that does not belong to the client's key");
-	if (subprotocol !== undefined && !offer.offered.includes(subprotocol)) {
-		throw bad("chooses a subprotocol that the client did not offer");
-	}
 	return subprotocol;
 }
 

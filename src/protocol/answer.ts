@@ -1,9 +1,9 @@
 /**
  * A backend's answer to an opening handshake, parsed as it arrives (RFC 9112 §4, §5, §6, §7.1). Strict on purpose: what
- * two parsers could read differently is refused.
+ * two parsers could read differently is refused, unless the operator asks for leniency.
  */
 import { GatewayError } from "../errors.ts";
-import { stripHopByHop, withoutContentLength } from "./headers.ts";
+import { NO_COLON, stripHopByHop, withoutContentLength } from "./headers.ts";
 
 /** Most bytes of all heads together, interim ones included. */
 const MAX_HEAD = 64 * 1024;
@@ -45,6 +45,7 @@ type State = "status" | "headers" | "length" | "until-close" | "chunk-size" | "c
  * no influence on the result, and each byte is looked at a fixed number of times.
  */
 export class AnswerParser {
+	readonly #lenient: boolean;
 	#state: State = "status";
 	#headBytes = 0;
 	#interim = 0;
@@ -59,6 +60,11 @@ export class AnswerParser {
 	#bodyBytes = 0;
 	/** Bytes that the body or chunk still has. */
 	#remaining = 0;
+
+	/** @param lenient also takes lines that end with LF alone, and a 101 of HTTP/1.0 or with malformed header lines */
+	constructor(lenient = false) {
+		this.#lenient = lenient;
+	}
 
 	/**
 	 * Takes the next bytes; returns the answer once it is complete.
@@ -107,6 +113,11 @@ export class AnswerParser {
 		return this.#inHead ? undefined : this.#finish(EMPTY);
 	}
 
+	/** Whether a header line may be anything that is text. */
+	get #anyLine(): boolean {
+		return this.#lenient && this.#status === 101;
+	}
+
 	get #inHead(): boolean {
 		return this.#state === "status" || this.#state === "headers";
 	}
@@ -153,6 +164,7 @@ export class AnswerParser {
 			this.#lineBytes = 0;
 		}
 		if (bytes.length < 2 || bytes[bytes.length - 2] !== CR) {
+			if (this.#inHead && this.#lenient) return bytes.toString("latin1", 0, bytes.length - 1);
 			if (this.#inHead) throw bad("sent a line that does not end with CR LF; it may not be an HTTP server");
 			return BROKEN;
 		}
@@ -174,12 +186,13 @@ export class AnswerParser {
 			const colon = line.indexOf(":");
 			const name = line.slice(0, Math.max(0, colon));
 			const value = line.slice(colon + 1);
-			if (!FIELD_NAME.test(name) || !FIELD_VALUE.test(value)) throw bad("sent an answer with a malformed header line");
-			this.#rawHeaders.push(name, trimBlanks(value));
+			if (FIELD_NAME.test(name) && FIELD_VALUE.test(value)) this.#rawHeaders.push(name, trimBlanks(value));
+			else if (this.#anyLine && FIELD_VALUE.test(line)) this.#rawHeaders.push(line, NO_COLON);
+			else throw bad("sent an answer with a malformed header line");
 			return;
 		}
 		if (this.#status === 101) {
-			if (this.#minor !== "1") throw bad("answered 101 with HTTP/1.0");
+			if (this.#minor !== "1" && !this.#lenient) throw bad("answered 101 with HTTP/1.0");
 			this.#state = "until-close";
 		} else if (this.#status < 200) {
 			this.#interim++;

@@ -17,11 +17,16 @@ export interface Handshake {
 	readonly key: string;
 	/** Offered subprotocols in the client's order. */
 	readonly subprotocols: readonly string[];
+	/** It is of a draft of the protocol, {@link DRAFT_VERSION}. */
+	readonly draft: boolean;
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** 16 bytes in base64: 22 characters and two of padding. */
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
+
+/** The drafts of 2011 before RFC 6455 (hybi-08 to hybi-12): the same frames, spoken by some old clients and servers. */
+const DRAFT_VERSION = "8";
 
 /** Whether a comma-separated header holds a token, without regard to case. */
 export function hasToken(header: string | undefined, token: string): boolean {
@@ -37,9 +42,11 @@ export function wantsWebSocket(headers: IncomingHttpHeaders): boolean {
 
 /**
  * Checks an upgrade request that {@link wantsWebSocket}.
+ *
+ * @param drafts whether the version before RFC 6455 may be possible; only some upstreams take it
  * @throws GatewayError METHOD_NOT_ALLOWED, BAD_VERSION or BAD_HANDSHAKE
  */
-export function checkHandshake(head: HandshakeHead): Handshake {
+export function checkHandshake(head: HandshakeHead, drafts = false): Handshake {
 	const { headers } = head;
 	if (head.method !== "GET") {
 		throw new GatewayError("METHOD_NOT_ALLOWED", undefined, { headers: { Allow: "GET" } });
@@ -52,14 +59,19 @@ export function checkHandshake(head: HandshakeHead): Handshake {
 	if (headers["transfer-encoding"] !== undefined || hasBody(headers["content-length"])) {
 		throw bad("an opening handshake must not have a body");
 	}
-	if (!isVersion13(headers["sec-websocket-version"])) {
-		throw new GatewayError("BAD_VERSION", undefined, { headers: { "Sec-WebSocket-Version": "13" } });
-	}
+	const version = headers["sec-websocket-version"];
+	const draft = drafts && version === DRAFT_VERSION;
+	if (!isVersion13(version) && !draft) throw badVersion();
 	const key = headers["sec-websocket-key"];
 	if (key === undefined || countHeader(head.rawHeaders, "sec-websocket-key") !== 1 || !KEY.test(key)) {
 		throw bad("exactly one Sec-WebSocket-Key with 16 bytes in base64 is required");
 	}
-	return { key, subprotocols: offeredSubprotocols(headers["sec-websocket-protocol"]) };
+	return { key, subprotocols: offeredSubprotocols(headers["sec-websocket-protocol"]), draft };
+}
+
+/** Another version than 13 (RFC 6455 §4.2.2 item 4). */
+export function badVersion(): GatewayError {
+	return new GatewayError("BAD_VERSION", undefined, { headers: { "Sec-WebSocket-Version": "13" } });
 }
 
 /** Whether Sec-WebSocket-Version is 13; some clients, and proxies in front of them, send it twice. */

@@ -42,6 +42,9 @@ const headerValue = z
 	.string()
 	.regex(ONE_LINE, { error: "a header value cannot hold line breaks or control characters" });
 
+/** Headers of a request that the gateway makes itself: `{ Name: value }`. */
+export const fixedHeaders = z.record(headerName, headerValue);
+
 /** Option schema of `request_headers` and `response_headers`: `{ set: { Name: value }, remove: [Name] }`. */
 export const headerRulesOptions = z
 	.strictObject({

@@ -197,8 +197,13 @@ export function withoutContentLength(raw: string[]): string[] {
 	return raw;
 }
 
+/** Stands in a raw list for the value of a line without a colon; no header can have it. */
+export const NO_COLON = "\0";
+
 function lines(raw: readonly string[]): string {
 	let text = "";
-	for (let i = 0; i < raw.length; i += 2) text += `${raw[i]}: ${raw[i + 1]}\r\n`;
+	for (let i = 0; i < raw.length; i += 2) {
+		text += raw[i + 1] === NO_COLON ? `${raw[i]}\r\n` : `${raw[i]}: ${raw[i + 1]}\r\n`;
+	}
 	return text;
 }

@@ -22,21 +22,22 @@ export const splitOptions = z
 export type SplitConfig = z.output<typeof splitOptions>;
 
 /**
- * Compiles a split to a function that gives one of the targets by weight.
+ * Compiles a split to a function that gives one of the targets by weight, for a number in [0, 1) or, without one, for a
+ * random number.
  * @param random a number in [0, 1), as Math.random gives it
  * @throws RangeError when no weight is above 0: the schema lets none of these through
  */
 export function compileSplit<T>(
 	choices: readonly { readonly target: T; readonly weight: number }[],
 	random: () => number,
-): () => T {
+): (at?: number) => T {
 	const taken = choices.filter(({ weight }) => weight > 0);
 	const last = taken.at(-1);
 	if (last === undefined) throw new RangeError("a split needs at least one weight above 0");
 	if (taken.length === 1) return () => last.target;
 	const total = taken.reduce((sum, { weight }) => sum + weight, 0);
-	return () => {
-		let rest = random() * total;
+	return (at = random()) => {
+		let rest = at * total;
 		for (const { target, weight } of taken) {
 			rest -= weight;
 			if (rest < 0) return target;

@@ -63,7 +63,7 @@ export const COLLECTED_METRICS: readonly CollectedMetric[] = [
 	{
 		type: "gauge",
 		name: "endpoint_up",
-		help: "Whether the endpoint can take new connections (1) or not (0).",
+		help: "1 when new connections go to the endpoint and its last attempts did not all fail, else 0.",
 		labels: ["upstream", "endpoint"],
 		aggregator: "min",
 		*read(source) {

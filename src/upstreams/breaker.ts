@@ -1,6 +1,7 @@
 /**
  * `circuit_breaker`: limits for each endpoint, and a breaker (opossum) that stops sending it handshakes while too large a
- * part of them fails. The same failures count as for outlier detection.
+ * part of them fails. The same failures count as for outlier detection, and those that a request can bring about count once
+ * in `window` for each client address, from the second address on.
  *
  * opossum is told the outcome of an attempt when it is known instead of being wrapped around the dial. It counts a call
  * when it begins, takes an error that its filter lets pass for a success, and lets whatever ends during half-open decide;
@@ -21,7 +22,10 @@ export const breakerOptions = z.strictObject({
 	error_threshold: percent
 		.refine((value) => value > 0 && value <= 100, { error: "has to be above 0%, at most 100%" })
 		.prefault("50%")
-		.meta({ description: "The breaker opens when at least this part of an endpoint's handshakes failed." }),
+		.meta({
+			description:
+				"The breaker opens when at least this part of an endpoint's handshakes failed. Failures that a request can bring about (all but connections that cannot be made) count once in `window` for each client address, and only when two addresses at least meet them.",
+		}),
 	minimum_handshakes: count
 		.prefault(10)
 		.meta({ description: "It does not open before so many handshakes with the endpoint ended within `window`." }),
@@ -60,6 +64,8 @@ export interface BreakerParts {
 	/** The endpoint's id. */
 	readonly endpoint: string;
 	readonly notice: Notice;
+	/** Milliseconds, monotonic. */
+	readonly now: () => number;
 	/** Called when the breaker closed. */
 	readonly closed: () => void;
 	/** Called when outcomes of this process opened or closed it, for the other workers. */
@@ -68,6 +74,8 @@ export interface BreakerParts {
 
 type Circuit = CircuitBreaker<[failure: string | undefined], void>;
 
+/** More clients that fail at once need not be told apart. */
+const MOST_CLIENTS = 1_000;
 const BUCKETS = 10;
 /** opossum opens above its threshold, this one at it. */
 const JUST_BELOW = 1e-9;
@@ -80,6 +88,11 @@ export class Breaker {
 	#trial: AbortController | undefined;
 	/** Opened by another worker, who tells of it. */
 	#follows = false;
+	/** Clients whose requests failed in the present window, and when that began. */
+	readonly #failing = new Set<string>();
+	#failingSince = 0;
+	/** Whose request failed the last trial. */
+	#lastTrialBy: string | undefined;
 	/** What the failure that is being told was. */
 	#failure = "";
 
@@ -116,9 +129,21 @@ export class Breaker {
 		if (this.#decides(trial)) this.#tell(undefined);
 	}
 
-	/** The handshake failed; `reason` in a word. */
-	failed(trial: Trial | undefined, reason: string): void {
-		if (this.#decides(trial)) this.#tell(reason);
+	/**
+	 * The handshake failed; `reason` in a word.
+	 * @param client whose request it was, when that can be the cause
+	 */
+	failed(trial: Trial | undefined, reason: string, client: string | undefined): void {
+		if (!this.#decides(trial)) return;
+		if (trial === undefined) {
+			for (let count = this.#countFor(client); count > 0; count--) this.#tell(reason);
+		} else if (client !== undefined && client === this.#lastTrialBy) {
+			// One client must not keep it open by failing every trial: somebody else's decides.
+			this.abandoned(trial);
+		} else {
+			this.#lastTrialBy = client;
+			this.#tell(reason);
+		}
 	}
 
 	/** The attempt ended and says nothing about the endpoint: after a trial the next attempt is the trial. */
@@ -144,6 +169,20 @@ export class Breaker {
 		this.#circuit.shutdown();
 		this.#trial?.abort();
 		this.#trial = undefined;
+	}
+
+	/** The first client that fails counts when there is a second one. */
+	#countFor(client: string | undefined): number {
+		if (client === undefined) return 1;
+		const now = this.#parts.now();
+		if (now - this.#failingSince > this.#options.window) {
+			this.#failing.clear();
+			this.#failingSince = now;
+		}
+		if (this.#failing.has(client)) return 0;
+		if (this.#failing.size < MOST_CLIENTS) this.#failing.add(client);
+		const { size } = this.#failing;
+		return size === 1 ? 0 : size === 2 ? 2 : 1;
 	}
 
 	/** While closed every outcome counts, half-open only the trial's, open none: those are stragglers. */
@@ -229,6 +268,8 @@ export class Breaker {
 
 	#closed(): void {
 		this.#trial = undefined;
+		this.#lastTrialBy = undefined;
+		this.#failing.clear();
 		// What failed before it opened is not held against the endpoint a second time.
 		this.#replace(this.#make("closed"));
 		this.#notice("info", "breaker.closed", { reason: "the trial succeeded" });
@@ -248,31 +289,10 @@ function settle(failure: string | undefined): Promise<void> {
 	return Promise.resolve();
 }
 
-const AT_MAX_CONNECTIONS = "at max_connections";
-const AT_MAX_PENDING = "at max_pending_handshakes";
-
-/** Whether a rule's reason says that the endpoint is fine and only full. */
-export function isOverload(reason: string | undefined): boolean {
-	return reason === AT_MAX_CONNECTIONS || reason === AT_MAX_PENDING;
-}
-
-/** The rules of an upstream with `circuit_breaker`. The limits are for WebSockets: plain HTTP requests are not counted. */
-export function breakerRules({ max_connections, max_pending_handshakes }: BreakerConfig): EligibilityRule[] {
-	const rules: EligibilityRule[] = [
+/** The rules of an upstream with `circuit_breaker`, apart from its limits. */
+export function breakerRules(): EligibilityRule[] {
+	return [
 		{ reason: "breaker open", allows: ({ state }) => state.breaker?.state !== "open" },
 		{ reason: "breaker half-open, its trial is under way", allows: ({ state }) => state.breaker?.onTrial !== true },
 	];
-	if (max_connections !== undefined) {
-		rules.push({
-			reason: AT_MAX_CONNECTIONS,
-			allows: ({ state }, request) => request?.websocket === false || state.active + state.pending < max_connections,
-		});
-	}
-	if (max_pending_handshakes !== undefined) {
-		rules.push({
-			reason: AT_MAX_PENDING,
-			allows: ({ state }, request) => request?.websocket === false || state.pending < max_pending_handshakes,
-		});
-	}
-	return rules;
 }

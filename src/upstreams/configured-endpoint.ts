@@ -20,6 +20,7 @@ export class ConfiguredEndpoint implements Endpoint {
 	readonly address: EndpointAddress;
 	readonly written: WrittenEndpoint;
 	readonly backup: boolean;
+	readonly maxConnections: number | undefined;
 	readonly hash: number;
 	readonly state: EndpointState;
 
@@ -35,6 +36,7 @@ export class ConfiguredEndpoint implements Endpoint {
 		this.address = address;
 		this.written = { mode: config.state, weight: config.weight };
 		this.backup = config.backup;
+		this.maxConnections = config.max_connections;
 		this.hash = hash32(this.id);
 		this.state = stateOf(this.id);
 	}

@@ -35,7 +35,7 @@ export interface Accepted {
 	readonly early: Buffer;
 	/** As received. */
 	readonly rawHeaders: readonly string[];
-	/** The one the backend chose among those offered. */
+	/** The one the backend chose, which may be one that was not offered. */
 	readonly subprotocol: string | undefined;
 	/** Milliseconds until HTTP could be spoken: name look-up, TCP, TLS. */
 	readonly connectMs: number;
@@ -74,7 +74,7 @@ export function dial(options: DialOptions): Promise<DialResult> {
 		}
 		const now = options.now ?? monotonicNow;
 		const started = now();
-		const parser = new AnswerParser();
+		const parser = new AnswerParser(options.lenient);
 		let socket: Socket | undefined;
 		let connectMs = 0;
 

@@ -25,6 +25,10 @@ const endpointObject = z.strictObject({
 		.default("ready")
 		.meta({ description: "drain takes only clients that are bound to it (sticky); maint takes nobody" }),
 	backup: z.boolean().default(false).meta({ description: "used only when no other endpoint can be" }),
+	max_connections: z.int().min(1).max(100_000_000).optional().meta({
+		description:
+			"connections of this endpoint, those being opened and those of all workers included; instead of `circuit_breaker.max_connections`, and as that",
+	}),
 });
 
 /** An entry of `upstreams.*.endpoints`: the object, or just its URL. */
@@ -80,6 +84,9 @@ export class EndpointState {
 	availableSince = Number.NEGATIVE_INFINITY;
 	/** Whether the snapshot in force sends new clients there (ready, with weight); undefined before the first one. */
 	inService: boolean | undefined;
+	/** Failed attempts since the last one that was answered, and what the last of them was; see attempts/failing.ts. */
+	failedAttempts = 0;
+	lastFailure: string | undefined;
 	/** What outlier detection has counted. */
 	readonly outlier = new OutlierState();
 	/** The circuit breaker; made with the first attempt. */
@@ -113,6 +120,8 @@ export interface Endpoint {
 	/** What the configuration says. */
 	readonly written: WrittenEndpoint;
 	readonly backup: boolean;
+	/** Its own limit of WebSocket connections, those being opened included. */
+	readonly maxConnections: number | undefined;
 	/** 32-bit hash of `id`, for rendezvous hashing. */
 	readonly hash: number;
 	readonly state: EndpointState;

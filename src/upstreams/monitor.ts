@@ -85,7 +85,12 @@ export class Monitor {
 		const gone = new Map(this.#probed);
 		for (const upstream of upstreams) {
 			if (upstream.healthCheck === undefined) continue;
-			const options = JSON.stringify([upstream.healthCheck, upstream.proxyProtocol]);
+			const options = JSON.stringify([
+				upstream.healthCheck,
+				upstream.proxyProtocol,
+				upstream.addressCache,
+				upstream.lenient,
+			]);
 			for (const endpoint of upstream.endpoints) {
 				const key = `${upstream.name}\0${endpoint.id}`;
 				const known = this.#probed.get(key);
@@ -115,6 +120,8 @@ export class Monitor {
 		const prober = new Prober(upstream.healthCheck, endpoint, upstream.tls, {
 			clock,
 			random,
+			lookup: upstream.lookup,
+			lenient: upstream.lenient,
 			preamble: upstream.proxyProtocol && localProxyHeader(upstream.proxyProtocol),
 			onChange: (change) => this.#healthChanged(entry, change),
 			onForgotten: () => this.#deps.onForgotten?.(upstream, endpoint),

@@ -5,13 +5,15 @@
  * What counts: the connection cannot be made, no answer in time, a 5xx, an answer that is no valid handshake. An accepted
  * handshake ends the row. Tunnels that the backend drops without a Close within the first second are a row of their own,
  * because each of them began with an accepted handshake; one that outlives that second, or that is closed properly,
- * ends it. A 4xx and a client that leaves are neither.
+ * ends it. A 4xx and a client that leaves are neither. What a request can bring about counts once for each client address:
+ * see failure-row.ts.
  */
 import { z } from "zod";
 import { finiteDuration, percent } from "../options.ts";
 import type { Notice } from "./attempts/notice.ts";
 import type { EligibilityRule } from "./eligible.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { FailureRow } from "./failure-row.ts";
 import type { EndpointNews, SharedUpstreams } from "./shared.ts";
 import { becameAvailable } from "./slow-start.ts";
 
@@ -22,7 +24,7 @@ const LONGEST_EJECTION = 300_000;
 export const outlierOptions = z.strictObject({
 	consecutive_failures: z.int().min(1).max(1000).prefault(5).meta({
 		description:
-			"Failures in a row until an endpoint is ejected: no connection, no answer in time, a 5xx, an invalid 101, or a tunnel that the backend drops without a Close in its first second.",
+			"Failures in a row until an endpoint is ejected: no connection, no answer in time, a 5xx, an invalid 101, or a tunnel that the backend drops without a Close in its first second. All but the first count once for each client address, and only when two addresses at least meet them.",
 	}),
 	base_ejection_time: finiteDuration
 		.refine((ms) => ms > 0 && ms < 2 ** 31, { error: "has to be longer than 0, at most 596h" })
@@ -45,9 +47,9 @@ export type OutlierConfig = z.output<typeof outlierOptions>;
 /** Counts of one endpoint; they outlive reloads. */
 export class OutlierState {
 	/** Failed handshakes since the last accepted one. */
-	failures = 0;
+	readonly failures = new FailureRow();
 	/** Tunnels in a row that the backend dropped in their first second. */
-	earlyEnds = 0;
+	readonly earlyEnds = new FailureRow();
 	/** Whether the endpoint takes no new connections now. */
 	ejected = false;
 	/** When the present, or the last, ejection is over (gateway's clock, ms). */
@@ -77,8 +79,8 @@ export class OutlierState {
 	retire(): void {
 		clearTimeout(this.#timer);
 		this.ejected = false;
-		this.failures = 0;
-		this.earlyEnds = 0;
+		this.failures.clear();
+		this.earlyEnds.clear();
 	}
 }
 
@@ -111,29 +113,32 @@ export class OutlierDetection {
 
 	/** The endpoint accepted a handshake. */
 	accepted({ state }: Endpoint): void {
-		state.outlier.failures = 0;
+		state.outlier.failures.clear();
 	}
 
-	/** A handshake failed; `reason` in a word. */
-	failed(endpoint: Endpoint, reason: string): void {
+	/**
+	 * A handshake failed; `reason` in a word.
+	 * @param client whose request it was, when that can be the cause
+	 */
+	failed(endpoint: Endpoint, reason: string, client: string | undefined): void {
 		const { outlier } = endpoint.state;
 		// What was under way when it was ejected is not held against it again.
 		if (outlier.ejected) return;
-		outlier.failures++;
+		outlier.failures.add(client);
 		this.#judge(endpoint, outlier.failures, reason);
 	}
 
-	/** The backend dropped a tunnel in its first second. */
-	endedEarly(endpoint: Endpoint, reason: string): void {
+	/** The backend dropped a tunnel of `client` in its first second. */
+	endedEarly(endpoint: Endpoint, reason: string, client: string | undefined): void {
 		const { outlier } = endpoint.state;
 		if (outlier.ejected) return;
-		outlier.earlyEnds++;
+		outlier.earlyEnds.add(client);
 		this.#judge(endpoint, outlier.earlyEnds, reason);
 	}
 
 	/** A tunnel outlived its first second, or was closed properly. */
 	survived({ state }: Endpoint): void {
-		state.outlier.earlyEnds = 0;
+		state.outlier.earlyEnds.clear();
 	}
 
 	/** Takes over what another worker decided, without a word. */
@@ -141,8 +146,9 @@ export class OutlierDetection {
 		if (!endpoint.state.outlier.ejected) this.#eject(endpoint, ejection);
 	}
 
-	#judge(endpoint: Endpoint, failures: number, reason: string): void {
-		if (failures < this.#options.consecutive_failures) return;
+	#judge(endpoint: Endpoint, row: FailureRow, reason: string): void {
+		const failures = row.count;
+		if (failures < this.#options.consecutive_failures || !row.conclusive) return;
 		const most = this.#mostEjected();
 		if (this.#ejected() >= most) return;
 		const { upstream, now, shared } = this.#parts;

@@ -14,7 +14,7 @@ export interface EndpointName {
 
 /** What has to be granted before an attempt. */
 export interface PermitRequest extends EndpointName {
-	/** The limits of `circuit_breaker`; without either no place is taken. */
+	/** The limits of the endpoint; without either no place is taken. */
 	readonly max_connections?: number | undefined;
 	readonly max_pending_handshakes?: number | undefined;
 	/** Whether the attempt would be the trial of a half-open breaker: there is one at a time. */

@@ -1,5 +1,5 @@
 /** A connection to an endpoint, up to the point where HTTP can be spoken: TCP or unix socket, PROXY header, TLS. */
-import { connect, type Socket } from "node:net";
+import { connect, type LookupFunction, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { GatewayError } from "../errors.ts";
 import { type EndpointAddress, endpointId } from "./endpoint.ts";
@@ -14,6 +14,8 @@ export interface SocketOptions {
 	readonly address: EndpointAddress;
 	/** For endpoints with `secure`; the system's authorities are trusted when absent. */
 	readonly tls?: TlsConnectOptions | undefined;
+	/** Finds the addresses of a host name; the system's own when absent. */
+	readonly lookup?: LookupFunction | undefined;
 	/** Milliseconds for name look-up and TCP connect; OFF = no limit. */
 	readonly connectTimeout: number;
 	/** Bytes sent before anything else, TLS included: a PROXY protocol header. */
@@ -31,9 +33,9 @@ export function openSocket(
 	options: SocketOptions,
 	done: (error: GatewayError | undefined, socket: Socket | undefined) => void,
 ): () => void {
-	const { address, tls, preamble } = options;
+	const { address, tls, preamble, lookup } = options;
 	const direct = address.secure && preamble === undefined;
-	const tcp = direct ? openTls(address, tls) : openTcp(address);
+	const tcp = direct ? openTls(address, tls, lookup) : openTcp(address, lookup);
 	let secured = direct ? tcp : undefined;
 	let over = false;
 
@@ -82,16 +84,21 @@ export function openSocket(
 	};
 }
 
-function openTcp({ host, port, socketPath }: EndpointAddress): Socket {
+function openTcp({ host, port, socketPath }: EndpointAddress, lookup: LookupFunction | undefined): Socket {
 	if (socketPath !== undefined) return connect({ path: socketPath, allowHalfOpen: true });
-	return connect({ host, port: port as number, allowHalfOpen: true });
+	return connect({ host, port: port as number, allowHalfOpen: true, ...(lookup && { lookup }) });
 }
 
-function openTls(address: EndpointAddress, tls: TlsConnectOptions | undefined): Socket {
+function openTls(
+	address: EndpointAddress,
+	tls: TlsConnectOptions | undefined,
+	lookup: LookupFunction | undefined,
+): Socket {
 	const options: ConnectionOptions & { allowHalfOpen: boolean } = {
 		...tlsOptionsFor(address, tls),
 		port: address.port as number,
 		allowHalfOpen: true,
+		...(lookup && { lookup }),
 	};
 	return connectTls(options);
 }

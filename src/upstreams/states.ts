@@ -1,4 +1,5 @@
 /** What lives on across reloads, by upstream name and endpoint id. */
+import { Names } from "../sockets/names.ts";
 import { Admission, type Turns } from "./admission.ts";
 import type { Notice } from "./attempts/notice.ts";
 import { type Endpoint, EndpointState } from "./endpoint.ts";
@@ -20,6 +21,8 @@ export class UpstreamStates {
 	readonly #endpoints = new Map<string, Map<string, EndpointState>>();
 	readonly #stickyTables = new Map<string, Sessions>();
 	readonly #admissions = new Map<string, Turns>();
+	/** Upstreams that were found to name subprotocols that nobody offered. */
+	readonly #unoffered = new Set<string>();
 	/** Names of the upstreams of the last snapshot that was in force. */
 	#inForce = new Set<string>();
 	readonly #now: () => number;
@@ -27,12 +30,15 @@ export class UpstreamStates {
 	readonly notice: Notice;
 	/** Set when this process is one of several workers. */
 	readonly shared: SharedUpstreams | undefined;
+	/** Finds the addresses of endpoints. */
+	readonly names: Names;
 
 	/** @param now milliseconds, monotonic and above 0 */
-	constructor(now: () => number, notice: Notice = () => undefined, shared?: SharedUpstreams) {
+	constructor(now: () => number, notice: Notice = () => undefined, shared?: SharedUpstreams, names = new Names()) {
 		this.#now = now;
 		this.notice = notice;
 		this.shared = shared;
+		this.names = names;
 	}
 
 	/** The clock of the states, in ms. */
@@ -70,6 +76,19 @@ export class UpstreamStates {
 		return table;
 	}
 
+	/** Tells of an upstream that names a subprotocol which the client did not offer; once. */
+	noteUnoffered(upstream: string, endpoint: string, subprotocol: string, offered: readonly string[]): void {
+		if (this.#unoffered.has(upstream)) return;
+		this.#unoffered.add(upstream);
+		this.notice("warn", "subprotocol.not_offered", {
+			upstream,
+			endpoint,
+			subprotocol: subprotocol.slice(0, 200),
+			offered: offered.join(", ").slice(0, 200),
+			reason: "the backend names a subprotocol that the client did not offer; it is passed on, and browsers refuse it",
+		});
+	}
+
 	/** The admission of an upstream. */
 	admission(upstream: string, random: () => number): Turns {
 		let admission = this.#admissions.get(upstream);
@@ -101,6 +120,7 @@ export class UpstreamStates {
 			if (byId.size === 0) this.#endpoints.delete(name);
 		}
 		for (const name of this.#stickyTables.keys()) if (!kept.has(name)) this.#stickyTables.delete(name);
+		for (const name of this.#unoffered) if (!kept.has(name)) this.#unoffered.delete(name);
 		for (const name of this.#admissions.keys()) if (!kept.has(name)) this.#admissions.delete(name);
 		for (const { name, endpoints } of upstreams) {
 			for (const endpoint of endpoints) noteService(endpoint, !this.#inForce.has(name), this.#now());

@@ -1,4 +1,5 @@
 /** An upstream of one snapshot: a named pool of endpoints, how to choose among them, and who is bound to which. */
+import type { LookupFunction } from "node:net";
 import type { DepartureSignal } from "../departure.ts";
 import { GatewayError } from "../errors.ts";
 import type { ProxyVersion } from "../protocol/proxy-protocol-header.ts";
@@ -9,8 +10,8 @@ import { Protection, type ProtectionConfig } from "./attempts/protection.ts";
 import { createPolicy, type LoadBalancingConfig } from "./balance/index.ts";
 import type { Policy } from "./balance/policy.ts";
 import { smoothPick } from "./balance/smooth.ts";
-import { isOverload } from "./breaker.ts";
 import { type Candidates, createCandidates, type Pool } from "./candidates.ts";
+import { isOverload } from "./capacity.ts";
 import { ConfiguredEndpoint } from "./configured-endpoint.ts";
 import type { DiscoveryConfig } from "./discovery/index.ts";
 import { type EligibilityRule, ineligible } from "./eligible.ts";
@@ -33,6 +34,9 @@ export interface UpstreamConfig extends ProtectionConfig {
 	readonly proxy_protocol?: ProxyVersion | undefined;
 	readonly on_unhealthy?: "keep" | "close" | undefined;
 	readonly max_handshakes_per_second?: number | undefined;
+	/** ms */
+	readonly address_cache?: number | undefined;
+	readonly handshake?: "strict" | "lenient" | undefined;
 }
 
 /** What an upstream is given from outside. */
@@ -65,6 +69,10 @@ export class Upstream implements Pool {
 	readonly sticky: Sticky | undefined;
 	readonly rules: readonly EligibilityRule[];
 	readonly tls: TlsConnectOptions | undefined;
+	/** How long an address is used without asking for it again; ms. */
+	readonly addressCache: number | undefined;
+	/** Finds the addresses of endpoints that have a name. */
+	readonly lookup: LookupFunction;
 	/** For the monitor: whether and how endpoints are probed, and where more of them come from. */
 	readonly healthCheck: HealthCheckConfig | undefined;
 	readonly discovery: DiscoveryConfig | undefined;
@@ -72,6 +80,8 @@ export class Upstream implements Pool {
 	readonly proxyProtocol: ProxyVersion | undefined;
 	/** What happens to the open connections of an endpoint that goes down. */
 	readonly onUnhealthy: "keep" | "close";
+	/** Any 101 of an endpoint is passed on as it is, and handshakes of drafts of the protocol are sent there. */
+	readonly lenient: boolean;
 	readonly random: () => number;
 	readonly weight: (endpoint: Endpoint) => number;
 	/** Outlier detection and circuit breaker: every attempt is told to it. */
@@ -83,6 +93,7 @@ export class Upstream implements Pool {
 	readonly permits: Permits | undefined;
 	readonly #admission: Turns | undefined;
 	readonly #rate: number;
+	readonly #states: UpstreamStates;
 
 	constructor(
 		name: string,
@@ -108,8 +119,8 @@ export class Upstream implements Pool {
 		});
 		this.ejects = config.outlier_detection !== undefined;
 		this.breaks = config.circuit_breaker !== undefined;
-		this.permits =
-			states.shared && config.circuit_breaker && new Permits(states.shared, name, config.circuit_breaker, this);
+		const shares = this.breaks || endpoints.some(({ maxConnections }) => maxConnections !== undefined);
+		this.permits = states.shared && shares ? new Permits(states.shared, name, config.circuit_breaker, this) : undefined;
 		this.#rate = config.max_handshakes_per_second ?? Number.POSITIVE_INFINITY;
 		this.#admission = Number.isFinite(this.#rate) ? states.admission(name, deps.random) : undefined;
 		this.rules = [
@@ -118,9 +129,13 @@ export class Upstream implements Pool {
 			...(deps.rules ?? []),
 		];
 		this.tls = deps.tls;
+		this.addressCache = config.address_cache;
+		this.lookup = states.names.lookup(config.address_cache);
 		this.healthCheck = config.health_check;
 		this.discovery = config.discovery;
 		this.proxyProtocol = config.proxy_protocol;
+		this.lenient = config.handshake === "lenient";
+		this.#states = states;
 		this.onUnhealthy = config.on_unhealthy ?? "keep";
 		this.random = deps.random;
 		const { slow_start } = config.load_balancing;
@@ -165,6 +180,12 @@ export class Upstream implements Pool {
 	/** The endpoints for one handshake, in the order to try them. */
 	candidates(request: GatewayRequest): Candidates {
 		return createCandidates(this, request);
+	}
+
+	/** To be called with the subprotocol of each accepted handshake: one that the client did not offer is told once. */
+	answered(endpoint: Endpoint, subprotocol: string | undefined, offered: readonly string[]): void {
+		if (subprotocol === undefined || offered.includes(subprotocol)) return;
+		this.#states.noteUnoffered(this.name, endpoint.id, subprotocol, offered);
 	}
 
 	/** Why an endpoint takes no new client now; undefined when it does. */

@@ -4,6 +4,7 @@ import { onTestFinished } from "vitest";
 import { type GatewayHandle, startGateway } from "../../src/app.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { TicketKeys } from "../../src/server/ticket-keys.ts";
+import type { NameServersOptions } from "../../src/sockets/name-servers.ts";
 import { LogLines, type LogRecord } from "./log-lines.ts";
 import { until } from "./poll.ts";
 
@@ -14,6 +15,8 @@ export interface TestGatewayOptions {
 	file?: string;
 	/** Stopped at the end of the test; default true. */
 	autoStop?: boolean;
+	/** Who is asked for the addresses of host names; by default what this machine asks. */
+	nameServers?: NameServersOptions;
 	/** For session tickets; its own by default. */
 	ticketKeys?: TicketKeys;
 }
@@ -49,8 +52,8 @@ export async function startTestGateway(yaml: string, options: TestGatewayOptions
 	const { config, problems } = await loadConfig(dedent(yaml), options.file ?? "test.yaml", options.env ?? {});
 	if (!config) throw new Error(`the test's configuration is not valid: ${JSON.stringify(problems, null, 2)}`);
 	const lines = new LogLines();
-	const { ticketKeys } = options;
-	const handle = await startGateway({ config, ticketKeys, write: (line) => lines.writeLine(line) });
+	const { ticketKeys, nameServers } = options;
+	const handle = await startGateway({ config, ticketKeys, nameServers, write: (line) => lines.writeLine(line) });
 	const ports = Object.values(handle.ports);
 	const port = ports[0] as number;
 	let stopped: Promise<void> | undefined;

@@ -36,3 +36,11 @@ export async function freePort(): Promise<number> {
 		return port;
 	}
 }
+
+let addresses = 0;
+
+/** A loopback address that no other call in this process has given: a client of its own for the gateway (Linux). */
+export function ownAddress(): string {
+	addresses++;
+	return `127.${1 + ((addresses >> 16) & 0x7f)}.${(addresses >> 8) & 0xff}.${addresses & 0xff}`;
+}

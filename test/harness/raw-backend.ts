@@ -143,7 +143,8 @@ export function echoingFrames(options: AcceptOptions = {}): Script {
 	return accepting(options, echoFrames);
 }
 
-async function echoFrames(peer: BackendPeer): Promise<void> {
+/** Sends every frame back; a Close ends the connection. */
+export async function echoFrames(peer: BackendPeer): Promise<void> {
 	for (;;) {
 		const next = await peer.readFrame(10 * 60_000);
 		peer.sendFrame(next.opcode === OPCODE.ping ? OPCODE.pong : next.opcode, next.payload, {

@@ -4,6 +4,7 @@ import { OPCODE } from "../harness/frames.ts";
 import { startTestGateway, type TestGateway } from "../harness/gateway.ts";
 import { metric } from "../harness/metrics.ts";
 import { until } from "../harness/poll.ts";
+import { ownAddress } from "../harness/ports.ts";
 import {
 	type BackendPeer,
 	echoingFrames,
@@ -20,6 +21,7 @@ import { expectRejection } from "../harness/rejections.ts";
 function start(urls: readonly string[], breaker: string, route = ""): Promise<TestGateway> {
 	return startTestGateway(`
 		admin: { address: "127.0.0.1:0" }
+		trusted_proxies: [127.0.0.1]
 		listeners: [{ address: "127.0.0.1:0" }]
 		upstreams:
 			app:
@@ -39,7 +41,7 @@ async function startBreaking(script: Script, options = "minimum_handshakes: 4, r
 	const backend = await startRawBackend((peer, index) => endpoint.script(peer, index));
 	const gateway = await start([backend.url], options);
 	const status = async (): Promise<number> => {
-		const client = await connectRaw({ port: gateway.port });
+		const client = await connectRaw({ port: gateway.port, localAddress: ownAddress() });
 		const head = await client.handshake();
 		client.reset();
 		return head.status;
@@ -55,7 +57,7 @@ async function startBreaking(script: Script, options = "minimum_handshakes: 4, r
 }
 
 async function rejection(gateway: TestGateway, code: string): Promise<RawClient> {
-	const client = await connectRaw({ port: gateway.port });
+	const client = await connectRaw({ port: gateway.port, localAddress: ownAddress() });
 	const head = await client.handshake();
 	await expectRejection(client, head, 503, code);
 	expect(Number(head.header("retry-after"))).toBeGreaterThanOrEqual(1);
@@ -100,7 +102,7 @@ describe("the breaker", () => {
 			peer.write(switchingProtocols(request));
 			peer.socket.on("end", () => peer.end());
 		};
-		const trial = await connectRaw({ port: gateway.port });
+		const trial = await connectRaw({ port: gateway.port, localAddress: ownAddress() });
 		trial.write(trial.handshakeHead());
 		await until(() => backend.connections.length === 5, { what: "the trial" });
 		await rejection(gateway, "NO_ENDPOINT");
@@ -135,7 +137,7 @@ describe("the breaker", () => {
 			await readRequest(peer);
 			waiting.push(peer);
 		};
-		const leaving = await connectRaw({ port: gateway.port });
+		const leaving = await connectRaw({ port: gateway.port, localAddress: ownAddress() });
 		leaving.write(leaving.handshakeHead());
 		const peer = await until(() => waiting[0], { what: "the trial" });
 		leaving.reset();
@@ -157,7 +159,7 @@ describe("the breaker", () => {
 		await until(() => peer.ending === "fin", { what: "a FIN after the Close" });
 		peer.end();
 		endpoint.script = echoingFrames();
-		(await openRaw(gateway.port)).reset();
+		(await openRaw(gateway.port, "/", { localAddress: ownAddress() })).reset();
 		await gateway.expectQuiet();
 	});
 
@@ -170,7 +172,7 @@ describe("the breaker", () => {
 			await readRequest(peer);
 			waiting.push(peer);
 		};
-		const leaving = await connectRaw({ port: gateway.port });
+		const leaving = await connectRaw({ port: gateway.port, localAddress: ownAddress() });
 		leaving.write(leaving.handshakeHead());
 		const peer = await until(() => waiting[0], { what: "the trial" });
 		leaving.reset();
@@ -186,7 +188,7 @@ describe("the breaker", () => {
 		await open();
 		await gateway.waitForLog("breaker.half_open");
 		endpoint.script = silent;
-		const leaving = await connectRaw({ port: gateway.port });
+		const leaving = await connectRaw({ port: gateway.port, localAddress: ownAddress() });
 		leaving.write(leaving.handshakeHead());
 		await until(() => backend.connections.length === 5, { what: "the trial" });
 		leaving.reset();
@@ -199,7 +201,9 @@ describe("the breaker", () => {
 	test("plain HTTP counts, and can be the trial", async () => {
 		const { endpoint, gateway, state } = await startBreaking(refusing(500));
 		const get = async () => {
-			const response = await fetch(`http://127.0.0.1:${gateway.port}/`);
+			const response = await fetch(`http://127.0.0.1:${gateway.port}/`, {
+				headers: { "X-Forwarded-For": ownAddress() },
+			});
 			await response.arrayBuffer();
 			return response.status;
 		};
@@ -217,7 +221,10 @@ describe("the breaker", () => {
 		await gateway.waitForLog("breaker.half_open");
 		endpoint.script = silent;
 		const leaving = new AbortController();
-		const left = fetch(`http://127.0.0.1:${gateway.port}/`, { signal: leaving.signal });
+		const left = fetch(`http://127.0.0.1:${gateway.port}/`, {
+			signal: leaving.signal,
+			headers: { "X-Forwarded-For": ownAddress() },
+		});
 		await until(() => backend.connections.length === 5, { what: "the trial" });
 		expect(await status()).toBe(503);
 		leaving.abort();
@@ -238,13 +245,13 @@ test("max_connections: a full endpoint is passed over; when all are full, 503 OV
 		"retries: { attempts: 1 }",
 	);
 	const clients: RawClient[] = [];
-	for (let i = 0; i < 4; i++) clients.push(await openRaw(gateway.port));
+	for (let i = 0; i < 4; i++) clients.push(await openRaw(gateway.port, "/", { localAddress: ownAddress() }));
 	expect(backends.map(({ connections }) => connections.length)).toEqual([2, 2]);
 	await rejection(gateway, "OVERLOADED");
 	expect(await gateway.waitForLog("ws.reject")).toMatchObject({ status: 503, code: "OVERLOADED", attempts: [] });
 	clients[0]?.reset();
 	await until(() => gateway.handle.connectionCount() === 3, { what: "a free place" });
-	clients.push(await openRaw(gateway.port));
+	clients.push(await openRaw(gateway.port, "/", { localAddress: ownAddress() }));
 	await rejection(gateway, "OVERLOADED");
 	for (const client of clients) client.reset();
 	await gateway.expectQuiet();
@@ -256,7 +263,7 @@ test("max_pending_handshakes: never more at once, and the places of clients that
 	for (let round = 0; round < 3; round++) {
 		const waiting: RawClient[] = [];
 		for (let i = 0; i < 2; i++) {
-			const client = await connectRaw({ port: gateway.port });
+			const client = await connectRaw({ port: gateway.port, localAddress: ownAddress() });
 			client.write(client.handshakeHead());
 			waiting.push(client);
 		}

@@ -30,7 +30,6 @@ import {
 	silent,
 	startRawBackend,
 	switchingProtocols,
-	unaskedSubprotocol,
 	wrongAccept,
 } from "../harness/raw-backend.ts";
 
@@ -296,7 +295,6 @@ describe("a backend that misbehaves", () => {
 		["closes after the head", endAfterHead],
 		["sends a wrong Accept", wrongAccept],
 		["forgets Upgrade", missingUpgrade],
-		["chooses a subprotocol nobody offered", unaskedSubprotocol()],
 		["speaks another protocol", answering("SSH-2.0-OpenSSH_9.2\r\n")],
 		["sends half an answer and closes", answering("HTTP/1.1 101 Switching"), "end"],
 		["sends both framings", answering("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n")],

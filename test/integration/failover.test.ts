@@ -17,7 +17,6 @@ import {
 	silent,
 	startRawBackend,
 	switchingProtocols,
-	unaskedSubprotocol,
 	wrongAccept,
 } from "../harness/raw-backend.ts";
 import { connectRaw, openRaw } from "../harness/raw-client.ts";
@@ -72,7 +71,6 @@ const failures: [string, Script | "closed", string | RegExp, number, string | Re
 	["answers a head without end", hugeHead, "bad_handshake", 502, "BAD_BACKEND_HANDSHAKE"],
 	["answers a wrong Accept", wrongAccept, "bad_handshake", 502, "BAD_BACKEND_HANDSHAKE"],
 	["answers a 101 without Upgrade", missingUpgrade, "bad_handshake", 502, "BAD_BACKEND_HANDSHAKE"],
-	["picks a subprotocol nobody offered", unaskedSubprotocol(), "bad_handshake", 502, "BAD_BACKEND_HANDSHAKE"],
 	[
 		"answers something that is not HTTP",
 		answering("SSH-2.0-OpenSSH_9.2\r\n\r\n"),

@@ -4,7 +4,7 @@ import { startTestGateway, type TestGateway } from "../harness/gateway.ts";
 import type { LogRecord } from "../harness/log-lines.ts";
 import { metric } from "../harness/metrics.ts";
 import { until } from "../harness/poll.ts";
-import { closedPort } from "../harness/ports.ts";
+import { closedPort, ownAddress } from "../harness/ports.ts";
 import {
 	accepting,
 	echoingFrames,
@@ -21,6 +21,7 @@ import { connectRaw, openRaw } from "../harness/raw-client.ts";
 function start(urls: readonly string[], detection: string, route = ""): Promise<TestGateway> {
 	return startTestGateway(`
 		admin: { address: "127.0.0.1:0" }
+		trusted_proxies: [127.0.0.1]
 		listeners: [{ address: "127.0.0.1:0" }]
 		upstreams:
 			app:
@@ -37,7 +38,7 @@ function start(urls: readonly string[], detection: string, route = ""): Promise<
 /** One connection after the other, closed properly. */
 async function visit(gateway: TestGateway, times: number): Promise<void> {
 	for (let i = 0; i < times; i++) {
-		const client = await openRaw(gateway.port);
+		const client = await openRaw(gateway.port, "/", { localAddress: ownAddress() });
 		client.sendClose(1000);
 		await client.readFrame();
 		client.end();
@@ -93,7 +94,7 @@ test("an endpoint that drops its tunnels right after the 101 is ejected", async 
 	const good = await startRawBackend(echoingFrames());
 	const gateway = await start([bad.url, good.url], "consecutive_failures: 3, base_ejection_time: 60s");
 	for (let i = 0; i < 6; i++) {
-		const client = await openRaw(gateway.port);
+		const client = await openRaw(gateway.port, "/", { localAddress: ownAddress() });
 		await until(() => client.ending !== "open" || i % 2 === 1, { what: "the end of a tunnel to the bad endpoint" });
 		client.reset();
 	}
@@ -111,13 +112,13 @@ test("a 4xx, a client that leaves during the handshake, and a Close at once are 
 	const gateway = await start([picky.url, `ws://127.0.0.1:${await closedPort()}`], "consecutive_failures: 1");
 	// The second endpoint, which cannot be reached, is out at once; from here on there is only the first one.
 	while (gateway.lines.of("endpoint.ejected").length === 0) {
-		const client = await connectRaw({ port: gateway.port });
+		const client = await connectRaw({ port: gateway.port, localAddress: ownAddress() });
 		await client.handshake();
 		client.reset();
 	}
 	const asked = async (count: number): Promise<void> => {
 		for (let i = 0; i < count; i++) {
-			const client = await connectRaw({ port: gateway.port });
+			const client = await connectRaw({ port: gateway.port, localAddress: ownAddress() });
 			client.write(client.handshakeHead());
 			const before = picky.connections.length;
 			if (mode === silent) await until(() => picky.connections.length > before, { what: "the dial" });
@@ -149,7 +150,7 @@ test("the only endpoint is never ejected, and with two it is never both", async 
 			"consecutive_failures: 1, base_ejection_time: 60s, max_ejection_percent: 99%",
 		);
 		for (let i = 0; i < 6; i++) {
-			const client = await connectRaw({ port: gateway.port });
+			const client = await connectRaw({ port: gateway.port, localAddress: ownAddress() });
 			expect((await client.handshake()).status).toBe(500);
 			client.reset();
 		}
@@ -164,7 +165,7 @@ test("plain HTTP counts too: a 5xx, and a connection that fails", async () => {
 	const gateway = await start([bad.url, good.url], "consecutive_failures: 3, base_ejection_time: 60s");
 	const statuses: number[] = [];
 	for (let i = 0; i < 12; i++) {
-		const response = await fetch(`http://127.0.0.1:${gateway.port}/`);
+		const response = await fetch(`http://127.0.0.1:${gateway.port}/`, { headers: { "X-Forwarded-For": ownAddress() } });
 		await response.arrayBuffer();
 		statuses.push(response.status);
 	}
@@ -210,3 +211,26 @@ test("an endpoint that flaps every second takes new connections only between its
 function timeOf({ time }: LogRecord): number {
 	return typeof time === "number" ? time : Date.parse(time as string);
 }
+
+test("a backend that ends its tunnels with a FIN between frames, as WeeChat, IRC and MQTT servers do, is left alone", async () => {
+	const ending: Script = accepting({}, (peer) => void setTimeout(() => peer.end(), 10));
+	const backend = await startRawBackend(ending);
+	const other = await startRawBackend(ending);
+	const gateway = await startTestGateway(`
+		listeners: [{ address: "127.0.0.1:0" }]
+		upstreams:
+			app:
+				endpoints: ["${backend.url}", "${other.url}"]
+				outlier_detection: { consecutive_failures: 1 }
+				circuit_breaker: { minimum_handshakes: 2 }
+		routes: [{ match: { path_prefix: / }, upstream: app }]
+	`);
+	for (let i = 0; i < 12; i++) {
+		const client = await openRaw(gateway.port, "/", { localAddress: ownAddress() });
+		await client.ended();
+		client.end();
+	}
+	await until(() => gateway.lines.of("ws.close").length === 12, { what: "the closes" });
+	expect(new Set(gateway.lines.of("ws.close").map(({ termination }) => termination))).toEqual(new Set(["backend_end"]));
+	expect([gateway.lines.of("endpoint.ejected"), gateway.lines.of("breaker.open")]).toEqual([[], []]);
+});

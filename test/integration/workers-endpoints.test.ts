@@ -1,6 +1,7 @@
 /** What workers know about endpoints together: places, ejections, breakers, rates, and turns of a round robin. */
 import { expect, onTestFinished, test } from "vitest";
 import { until } from "../harness/poll.ts";
+import { ownAddress } from "../harness/ports.ts";
 import { echoingFrames, readRequest, refusing, type Script, silent, startRawBackend } from "../harness/raw-backend.ts";
 import { connectRaw, openRaw, type RawClient } from "../harness/raw-client.ts";
 import { busiestSecond, StormClient, startStormBackend } from "../harness/storm.ts";
@@ -8,7 +9,7 @@ import { startWorkerGateway, type WorkerGateway } from "../harness/worker-gatewa
 
 const WORKERS = 3;
 
-function start(urls: readonly string[], options: string, route = ""): Promise<WorkerGateway> {
+function start(urls: readonly unknown[], options: string, route = ""): Promise<WorkerGateway> {
 	return startWorkerGateway(
 		WORKERS,
 		`
@@ -41,7 +42,7 @@ async function knock(gateway: WorkerGateway, count: number): Promise<Map<number,
 async function visit(gateway: WorkerGateway, times: number): Promise<number[]> {
 	const statuses: number[] = [];
 	for (let i = 0; i < times; i++) {
-		const client = await connectRaw({ port: gateway.port });
+		const client = await connectRaw({ port: gateway.port, localAddress: ownAddress() });
 		statuses.push((await client.handshake()).status);
 		client.reset();
 	}
@@ -76,6 +77,21 @@ test("max_connections of each endpoint holds for all workers, and after one of t
 	expect(open()).toEqual([10, 10]);
 	expect(third.get(101)?.length).toBeLessThanOrEqual(connections as number);
 	await gateway.stop({ paired: false });
+});
+
+test("an endpoint's own max_connections holds for all workers, without circuit_breaker too", {
+	timeout: 30_000,
+}, async () => {
+	const backends = [await startRawBackend(echoingFrames()), await startRawBackend(echoingFrames())];
+	const gateway = await start(
+		backends.map(({ url }, index) => ({ url, max_connections: 3 + index })),
+		"",
+	);
+	const answers = await knock(gateway, 30);
+	expect([answers.get(101)?.length, answers.get(503)?.length]).toEqual([7, 23]);
+	expect(backends.map((backend) => backend.openCount())).toEqual([3, 4]);
+	await until(() => overloaded(gateway) === 23, { what: "the refusals in the log" });
+	await gateway.stop();
 });
 
 test("max_pending_handshakes: never more at once over all workers, and places come back", {
@@ -192,7 +208,7 @@ test("a breaker that one worker opens is open in all; one trial in the whole gat
 	};
 	// Half-open comes to the workers some milliseconds apart; many handshakes, one of them is the trial.
 	const trying = Array.from({ length: 12 }, async () => {
-		const client = await connectRaw({ port: gateway.port });
+		const client = await connectRaw({ port: gateway.port, localAddress: ownAddress() });
 		client.write(client.handshakeHead());
 		return client;
 	});

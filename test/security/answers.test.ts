@@ -12,7 +12,6 @@ import {
 	silent,
 	startRawBackend,
 	switchingProtocols,
-	unaskedSubprotocol,
 	wrongAccept,
 } from "../harness/raw-backend.ts";
 import { connectRaw } from "../harness/raw-client.ts";
@@ -57,7 +56,6 @@ const upgrades: [string, Script, [number, string]][] = [
 	["101 without Upgrade", missingUpgrade, BAD],
 	["101 that upgrades to h2c", changed("Upgrade: websocket", "Upgrade: h2c"), BAD],
 	["101 without Connection", changed("Connection: Upgrade\r\n", ""), BAD],
-	["101 with a subprotocol that nobody offered", unaskedSubprotocol(), BAD],
 	["101 with an extension that nobody offered", changed(/\r\n$/, "Sec-WebSocket-Extensions: x-evil\r\n\r\n"), BAD],
 	["garbage", answering("\x16\x03\x01 this is no HTTP\r\n\r\n"), BAD],
 	["an answer in HTTP/0.9", answering("<html>hello</html>"), LATE],

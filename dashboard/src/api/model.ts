@@ -48,6 +48,8 @@ export interface Endpoint {
 	readonly unavailable_reason?: string | undefined;
 	readonly health: "unknown" | "healthy" | "unhealthy";
 	readonly health_reason?: string | undefined;
+	readonly failing?: boolean | undefined;
+	readonly failing_reason?: string | undefined;
 	readonly breaker?: "closed" | "half_open" | "open" | undefined;
 	readonly ejected: boolean;
 	readonly ejected_ms?: number | undefined;

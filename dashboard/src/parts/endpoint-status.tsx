@@ -5,9 +5,10 @@ import type { Tone } from "../text/tone.ts";
 import { unavailableName } from "../text/words.ts";
 import { Status } from "./status.tsx";
 
-export function endpointTone({ available, state, health, breaker, unavailable_reason }: Endpoint): Tone {
+export function endpointTone({ available, failing, state, health, breaker, unavailable_reason }: Endpoint): Tone {
 	if (state === "maint") return "off";
 	if (state === "drain") return "busy";
+	if (available && failing) return "bad";
 	if (available) return breaker === "half_open" ? "warn" : "good";
 	if (unavailable_reason === "weight 0") return "none";
 	return health === "unhealthy" || breaker === "open" ? "bad" : "warn";
@@ -26,8 +27,17 @@ interface HealthStatusProps {
 }
 
 /** @param checked whether the upstream has a health check */
-export function HealthStatus({ endpoint: { health, health_reason }, checked }: HealthStatusProps) {
+export function HealthStatus({ endpoint, checked }: HealthStatusProps) {
 	const unknown = checked ? "not known yet" : "not checked";
+	const { health, health_reason, failing, failing_reason } = endpoint;
+	if (failing && health !== "unhealthy") {
+		return (
+			<>
+				<Status tone="bad">failing</Status>
+				<span class="secondary below">last attempts: {failing_reason}</span>
+			</>
+		);
+	}
 	const tone: Tone = health === "healthy" ? "good" : health === "unhealthy" ? "bad" : "none";
 	return (
 		<>

@@ -86,6 +86,7 @@ function endpointNote(endpoint: Endpoint): { level: Level; text: string } | unde
 	if (endpoint.health === "unhealthy") {
 		return { level: "bad", text: sentence(`unhealthy${endpoint.health_reason ? `: ${endpoint.health_reason}` : ""}`) };
 	}
+	if (endpoint.failing) return { level: "bad", text: sentence(`its last attempts failed: ${endpoint.failing_reason}`) };
 	if (endpoint.breaker === "open") return { level: "bad", text: "circuit breaker open." };
 	if (endpoint.ejected) {
 		return { level: "warn", text: `ejected for another ${formatDuration(endpoint.ejected_ms ?? 0)}.` };

@@ -1,5 +1,6 @@
 /** An endpoint as the admin API shows it. */
 import { z } from "zod";
+import { failingReason } from "../../upstreams/attempts/failing.ts";
 import type { Endpoint } from "../../upstreams/endpoint.ts";
 import type { Upstream } from "../../upstreams/upstream.ts";
 
@@ -24,6 +25,11 @@ export const endpointSchema = z
 			.enum(["unknown", "healthy", "unhealthy"])
 			.meta({ description: "What the health check says; unknown without one, and before its first answer." }),
 		health_reason: z.string().optional(),
+		failing: z.boolean().meta({
+			description:
+				"Whether it could not be reached at the last attempt, or the last three attempts failed: what is known without a health check.",
+		}),
+		failing_reason: z.string().optional().meta({ description: "Outcome of the last attempt, as in the log." }),
 		breaker: z
 			.enum(["closed", "half_open", "open"])
 			.optional()
@@ -40,6 +46,7 @@ export function endpointView(upstream: Upstream, endpoint: Endpoint, now: number
 	const { state, written } = endpoint;
 	const reason = upstream.ineligible(endpoint);
 	const { ejected, ejectedUntil } = state.outlier;
+	const failing = failingReason(state);
 	return {
 		id: endpoint.id,
 		url: endpoint.url,
@@ -52,6 +59,8 @@ export function endpointView(upstream: Upstream, endpoint: Endpoint, now: number
 		...(reason !== undefined && { unavailable_reason: reason }),
 		health: state.health,
 		...(state.healthReason !== undefined && { health_reason: state.healthReason }),
+		failing: failing !== undefined,
+		...(failing !== undefined && { failing_reason: failing }),
 		...(upstream.breaks && { breaker: state.breaker?.state ?? "closed" }),
 		ejected,
 		...(ejected && { ejected_ms: Math.max(0, Math.round(ejectedUntil - now)) }),

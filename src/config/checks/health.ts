@@ -17,10 +17,9 @@ export const health: Check = (context) =>
 function problemsOf({ source }: CheckContext, name: string, upstream: RawMap, check: RawMap): Problem[] {
 	const at = (key: string): string[] => ["upstreams", name, "health_check", key];
 	const problems: Problem[] = [];
-	if (check.type === "tcp") {
-		for (const key of ["path", "expected_statuses"].filter((unused) => check[unused] !== undefined)) {
-			problems.push(source.problem(at(key), "has no effect with type: tcp", { severity: "warning" }));
-		}
+	for (const key of WITHOUT_EFFECT[String(check.type)] ?? []) {
+		if (check[key] === undefined) continue;
+		problems.push(source.problem(at(key), `has no effect with type: ${check.type}`, { severity: "warning" }));
 	}
 	const [timeout, interval] = [check.timeout, check.interval].map((text) =>
 		typeof text === "string" ? parseDuration(text) : undefined,
@@ -34,6 +33,12 @@ function problemsOf({ source }: CheckContext, name: string, upstream: RawMap, ch
 	}
 	return problems;
 }
+
+/** What a kind of probe does not ask for, or look at. */
+const WITHOUT_EFFECT: Readonly<Record<string, readonly string[]>> = {
+	tcp: ["path", "expected_statuses", "host", "headers", "subprotocol"],
+	http: ["subprotocol"],
+};
 
 /** That of the option. */
 const DEFAULT_INTERVAL = 5_000;

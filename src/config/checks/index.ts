@@ -13,6 +13,7 @@ import { names } from "./names.ts";
 import { pathPatterns } from "./path-patterns.ts";
 import { readableFiles } from "./readable-files.ts";
 import { shadowedRoutes } from "./shadowed-routes.ts";
+import { splits } from "./splits.ts";
 import { stickyCookie } from "./sticky-cookie.ts";
 import { targets } from "./targets.ts";
 
@@ -24,6 +25,7 @@ export const CHECKS: readonly Check[] = [
 	health,
 	targets,
 	pathPatterns,
+	splits,
 	readableFiles,
 	certificates,
 	filePermissions,

@@ -114,6 +114,10 @@ function sharedRoute(passing: Passing, name: string, shares: readonly Share[], v
 		split.push({ upstream: route.fields.upstream, weight: percent });
 	}
 	const { upstream: _, ...fields } = last?.fields ?? {};
-	context.notes.add(directive, "shares are drawn anew for each connection, not by the client's address", "backend");
-	return { match: {}, fields: { split, ...fields } };
+	context.notes.add(
+		directive,
+		"shares are drawn anew for each new client and kept by a cookie, not by the client's address",
+		"backend",
+	);
+	return { match: {}, fields: { split, split_cookie: {}, ...fields } };
 }

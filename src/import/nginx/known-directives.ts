@@ -112,7 +112,7 @@ const WORDS: Readonly<Record<string, string>> = {
 	http2: "left out: WebSocket clients, and browsers then, use HTTP/1.1",
 	http3: "left out: WebSocket clients, and browsers then, use HTTP/1.1",
 	resolver:
-		"names are resolved by the system, for each new connection; discovery: { type: dns } makes each address an endpoint",
+		"names are looked up as the system does and kept for address_cache (30s); discovery: { type: dns } makes each address an endpoint",
 	proxy_redirect:
 		"Location headers of plain HTTP answers pass unchanged: let the backend use X-Forwarded-Host and -Proto",
 	proxy_cookie_domain: "cookies pass unchanged: let the backend set the right domain",

@@ -61,6 +61,7 @@ export function mergedEndpoint(own: EndpointView, parts: readonly EndpointView[]
 	const { unavailable_reason: _, ejected_ms: __, ...endpoint } = own;
 	const unavailable = all.find(({ available }) => !available);
 	const reason = unavailable?.unavailable_reason;
+	const failing = all.find((each) => each.failing);
 	const ejections = parts.flatMap(({ ejected_ms }) => ejected_ms ?? []);
 	const breaker = BREAKER_STATES.findLast((state) => all.some((each) => each.breaker === state));
 	return {
@@ -68,6 +69,8 @@ export function mergedEndpoint(own: EndpointView, parts: readonly EndpointView[]
 		effective_weight: Math.min(...all.map(({ effective_weight }) => effective_weight)),
 		available: unavailable === undefined,
 		...(reason !== undefined && { unavailable_reason: reason }),
+		failing: failing !== undefined,
+		...(failing?.failing_reason !== undefined && { failing_reason: failing.failing_reason }),
 		...(breaker !== undefined && { breaker }),
 		ejected: parts.some(({ ejected }) => ejected),
 		...(ejections.length > 0 && { ejected_ms: Math.max(...ejections) }),

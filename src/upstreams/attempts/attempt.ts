@@ -21,6 +21,7 @@ export interface Attempted {
  * @param signal aborts when the client leaves
  * @param dial does the handshake; is given the signal to listen to, which for a trial is not the client's
  * @param permit what the other workers granted; given back with the lease
+ * @param client the client's address
  * @throws what `dial` throws, and CLIENT_GONE as soon as the client leaves; the lease is then given back by itself
  */
 export function attemptHandshake(
@@ -29,12 +30,13 @@ export function attemptHandshake(
 	signal: DepartureSignal,
 	dial: (signal: DepartureSignal) => Promise<DialResult>,
 	permit?: Permit,
+	client?: string,
 ): Promise<Attempted> {
 	if (signal.aborted) {
 		permit?.release();
 		return Promise.reject(new GatewayError("CLIENT_GONE"));
 	}
-	const lease = new Lease(protection, endpoint, permit);
+	const lease = new Lease(protection, endpoint, permit, client);
 	const { trial } = lease.judgement;
 	const attempted = judge(lease, dial(trial?.signal ?? signal));
 	return trial === undefined ? attempted : whileClientStays(attempted, signal);

@@ -18,12 +18,12 @@ export class Lease {
 	#probation: NodeJS.Timeout | undefined;
 
 	/** A handshake begins. */
-	constructor(protection: Protection, endpoint: Endpoint, permit?: Permit) {
+	constructor(protection: Protection, endpoint: Endpoint, permit?: Permit, client?: string) {
 		this.#protection = protection;
 		this.#permit = permit;
 		this.endpoint = endpoint;
 		endpoint.state.pending++;
-		this.judgement = protection.begin(endpoint);
+		this.judgement = protection.begin(endpoint, client);
 	}
 
 	/** The handshake became a tunnel; {@link ended} has to follow. */
@@ -36,7 +36,7 @@ export class Lease {
 		this.#permit?.opened();
 		this.#openedAt = this.#protection.now();
 		// Only a row of early ends has something that surviving would end.
-		if (state.outlier.earlyEnds === 0) return;
+		if (state.outlier.earlyEnds.count === 0) return;
 		this.#probation = setTimeout(() => this.#protection.survived(this.endpoint), EARLY_END);
 		this.#probation.unref();
 	}
@@ -50,7 +50,7 @@ export class Lease {
 		this.#permit?.release();
 		const early = this.#protection.now() - this.#openedAt < EARLY_END;
 		if (!early || end === "closed") this.#protection.survived(this.endpoint);
-		else if (end === "dropped") this.#protection.endedEarly(this.endpoint);
+		else if (end === "dropped") this.#protection.endedEarly(this.judgement);
 	}
 
 	/** Gives a handshake's place back that never became a tunnel. Afterwards, and for a tunnel, it does nothing. */

@@ -1,7 +1,8 @@
 /** What other workers have to agree to before an attempt: a place at the endpoint, and the trial of a half-open breaker. */
 import type { GatewayRequest } from "../../protocol/request.ts";
-import { type BreakerConfig, isOverload } from "../breaker.ts";
+import type { BreakerConfig } from "../breaker.ts";
 import type { Candidates } from "../candidates.ts";
+import { capacityOf, isOverload } from "../capacity.ts";
 import { type EligibilityContext, ineligible } from "../eligible.ts";
 import type { Endpoint } from "../endpoint.ts";
 import type { EndpointName, SharedUpstreams } from "../shared.ts";
@@ -53,17 +54,22 @@ export interface Permitted {
 	readonly full: boolean;
 }
 
-/** Asks for the permits of one upstream with `circuit_breaker`. */
+/** Asks for the permits of one upstream with `circuit_breaker`, or with endpoints that have `max_connections`. */
 export class Permits {
 	readonly #shared: SharedUpstreams;
 	readonly #upstream: string;
-	readonly #config: BreakerConfig;
+	readonly #breaker: BreakerConfig | undefined;
 	readonly #context: EligibilityContext;
 
-	constructor(shared: SharedUpstreams, upstream: string, config: BreakerConfig, context: EligibilityContext) {
+	constructor(
+		shared: SharedUpstreams,
+		upstream: string,
+		breaker: BreakerConfig | undefined,
+		context: EligibilityContext,
+	) {
 		this.#shared = shared;
 		this.#upstream = upstream;
-		this.#config = config;
+		this.#breaker = breaker;
 		this.#context = context;
 	}
 
@@ -83,7 +89,7 @@ export class Permits {
 	}
 
 	async #ask(endpoint: Endpoint, request: GatewayRequest): Promise<Permit | "full" | "passed over" | undefined> {
-		const { max_connections, max_pending_handshakes } = this.#config;
+		const { max_connections, max_pending_handshakes } = capacityOf(endpoint, this.#breaker);
 		const counted = request.websocket && (max_connections ?? max_pending_handshakes) !== undefined;
 		const name = { upstream: this.#upstream, endpoint: endpoint.id };
 		const limits = counted ? { max_connections, max_pending_handshakes } : {};

@@ -1,10 +1,13 @@
 /** Outlier detection and circuit breaker of one upstream, as attempts see them: told of each outcome once. */
+import { clientKey } from "../../protocol/client-key.ts";
 import { Breaker, type BreakerConfig, breakerRules, type Trial } from "../breaker.ts";
+import { capacityRules } from "../capacity.ts";
 import type { EligibilityRule } from "../eligible.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { type OutlierConfig, OutlierDetection, type OutlierParts } from "../outlier.ts";
 import type { EndpointNews } from "../shared.ts";
 import { becameAvailable } from "../slow-start.ts";
+import { noteOutcome } from "./failing.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** A tunnel that the backend drops without a Close sooner than this after the 101 is a failure of the endpoint. In ms. */
@@ -34,15 +37,20 @@ export class Protection {
 		this.#breaker = config.circuit_breaker;
 		this.rules = [
 			...(this.#outlier === undefined ? [] : [this.#outlier.rule]),
-			...(this.#breaker === undefined ? [] : breakerRules(this.#breaker)),
+			...(this.#breaker === undefined ? [] : breakerRules()),
+			...capacityRules(parts.endpoints, this.#breaker),
 		];
 	}
 
-	/** An attempt begins; to be judged once. */
-	begin(endpoint: Endpoint): Judgement {
+	/**
+	 * An attempt begins; to be judged once.
+	 * @param client the client's address; without one, each attempt counts as another client's
+	 */
+	begin(endpoint: Endpoint, client?: string): Judgement {
 		return new Judgement(
 			this,
 			endpoint,
+			client,
 			this.#breaker && this.#breakerOf(endpoint, this.#breaker).begin(this.#breaker),
 		);
 	}
@@ -54,16 +62,20 @@ export class Protection {
 	}
 
 	/** For {@link Judgement} only. */
-	judged(endpoint: Endpoint, trial: Trial | undefined, verdict: Verdict): void {
+	judged({ endpoint, trial, client }: Judgement, verdict: Verdict): void {
 		const { breaker } = endpoint.state;
+		noteOutcome(endpoint.state, verdict);
 		switch (verdict.kind) {
 			case "success":
 				this.#outlier?.accepted(endpoint);
 				breaker?.succeeded(trial);
 				break;
 			case "failure":
-				this.#outlier?.failed(endpoint, verdict.reason);
-				breaker?.failed(trial, verdict.reason);
+				if (this.#outlier || breaker) {
+					const by = verdict.provoked && client !== undefined ? clientKey(client) : undefined;
+					this.#outlier?.failed(endpoint, verdict.reason, by);
+					breaker?.failed(trial, verdict.reason, by);
+				}
 				break;
 			case "neutral":
 				breaker?.abandoned(trial);
@@ -71,9 +83,10 @@ export class Protection {
 	}
 
 	/** The backend dropped a tunnel before {@link EARLY_END}. For the breaker it is a failed handshake besides. */
-	endedEarly(endpoint: Endpoint): void {
-		this.#outlier?.endedEarly(endpoint, DROPPED_EARLY);
-		endpoint.state.breaker?.failed(undefined, DROPPED_EARLY);
+	endedEarly({ endpoint, client }: Judgement): void {
+		const by = client === undefined ? undefined : clientKey(client);
+		this.#outlier?.endedEarly(endpoint, DROPPED_EARLY, by);
+		endpoint.state.breaker?.failed(undefined, DROPPED_EARLY, by);
 	}
 
 	/** A tunnel outlived {@link EARLY_END}, or was closed properly. */
@@ -87,6 +100,7 @@ export class Protection {
 			upstream,
 			endpoint: endpoint.id,
 			notice,
+			now,
 			closed: () => becameAvailable(endpoint, now()),
 			decided: (change) => shared?.breakerChanged({ kind: "breaker", upstream, endpoint: endpoint.id, ...change }),
 		});
@@ -97,14 +111,17 @@ export class Protection {
 /** One attempt in the eyes of outlier detection and circuit breaker. */
 export class Judgement {
 	readonly endpoint: Endpoint;
+	/** The client's address. */
+	readonly client: string | undefined;
 	/** Set when the attempt is the trial of a half-open breaker: it should go on when its client leaves. */
 	readonly trial: Trial | undefined;
 	readonly #protection: Protection;
 	#open = true;
 
-	constructor(protection: Protection, endpoint: Endpoint, trial: Trial | undefined) {
+	constructor(protection: Protection, endpoint: Endpoint, client: string | undefined, trial: Trial | undefined) {
 		this.#protection = protection;
 		this.endpoint = endpoint;
+		this.client = client;
 		this.trial = trial;
 	}
 
@@ -112,6 +129,6 @@ export class Judgement {
 	settle(verdict: Verdict): void {
 		if (!this.#open) return;
 		this.#open = false;
-		this.#protection.judged(this.endpoint, this.trial, verdict);
+		this.#protection.judged(this, verdict);
 	}
 }

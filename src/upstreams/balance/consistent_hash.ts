@@ -26,6 +26,7 @@ export const consistentHash: PolicyDefinition<typeof options> = {
 		const keyOf = compileHashOn(hash_on);
 		return {
 			stable: true,
+			keyOf,
 			pick: (eligible, request, context) => {
 				context.keyHash ??= hash32(keyOf(request));
 				if (hash_balance_factor === undefined) return highest(eligible, context.keyHash, context);

@@ -22,6 +22,8 @@ export interface Policy {
 	pick(eligible: readonly Endpoint[], request: GatewayRequest, context: PickContext): Endpoint | undefined;
 	/** Whether the same request gets the same endpoint in every process that has the same config. */
 	readonly stable: boolean;
+	/** What a hashing policy hashes. */
+	readonly keyOf?: (request: GatewayRequest) => string;
 }
 
 /** An entry of the registry: the policy's own keys of `load_balancing`, and how it is made. */

@@ -2,22 +2,15 @@
 import type { Socket } from "node:net";
 import { type Answer, AnswerParser } from "../../protocol/answer.ts";
 import { isTlsError, socketErrorWords } from "../failure.ts";
-import { hangUp, openProbeSocket, type Probe, type ProbeTarget, USER_AGENT } from "./probe.ts";
+import { hangUp, openProbeSocket, type Probe, probeHead } from "./probe.ts";
 
 export const http: Probe = async (target, signal) => {
 	const socket = await openProbeSocket(target, signal);
-	const { status } = await ask(socket, requestHead(target));
+	const { status } = await ask(socket, probeHead(target, "Accept: */*\r\nConnection: close\r\n"));
 	const words = `status ${status}`;
 	if (!target.expectedStatuses.includes(status)) throw new Error(words);
 	return words;
 };
-
-function requestHead({ address, path }: ProbeTarget): string {
-	return (
-		`GET ${path} HTTP/1.1\r\nHost: ${address.authority}\r\nUser-Agent: ${USER_AGENT}\r\n` +
-		"Accept: */*\r\nConnection: close\r\n\r\n"
-	);
-}
 
 /** The body is read to its end, at most 64 KiB of it; a head is enough when the body breaks off. */
 function ask(socket: Socket, head: string): Promise<Answer> {

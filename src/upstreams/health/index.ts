@@ -1,6 +1,7 @@
 /** The registry of probes, and `health_check` built from it. */
 import { z } from "zod";
 import { finiteDuration, percent } from "../../options.ts";
+import { fixedHeaders } from "../../protocol/header-rules.ts";
 import { http } from "./http.ts";
 import type { Probe } from "./probe.ts";
 import { tcp } from "./tcp.ts";
@@ -26,6 +27,21 @@ export const healthCheckOptions = z.strictObject({
 		.regex(/^\/[!-"$-~]*$/, { error: "expected a path that starts with /, without spaces and without #" })
 		.prefault("/")
 		.meta({ description: "What `http` and `websocket` ask for, with a query if needed." }),
+	host: z
+		.string()
+		.regex(/^[A-Za-z0-9._-]+(?::\d{1,5})?$|^\[[0-9A-Fa-f:.]+\](?::\d{1,5})?$/, {
+			error: "expected a host name, with a port if needed",
+		})
+		.optional()
+		.meta({ description: "The Host that `http` and `websocket` ask for, instead of the endpoint's own." }),
+	headers: fixedHeaders
+		.optional()
+		.meta({ description: "Further headers of `http` and `websocket`, such as Authorization." }),
+	subprotocol: z
+		.string()
+		.regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, { error: "expected a subprotocol: a name without spaces and commas" })
+		.optional()
+		.meta({ description: "What `websocket` offers in Sec-WebSocket-Protocol." }),
 	port: z.int().min(1).max(65_535).optional().meta({ description: "Instead of the endpoint's own port." }),
 	interval: time.prefault("5s").meta({
 		description: "From the start of a probe to the start of the next one. A new endpoint is probed at once.",

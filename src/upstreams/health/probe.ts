@@ -1,5 +1,6 @@
 /** What a probe is: one question to one endpoint, asked to learn whether it can serve. */
-import type { Socket } from "node:net";
+import type { LookupFunction, Socket } from "node:net";
+import { OFF } from "../../options.ts";
 import { type EndpointAddress, endpointId } from "../endpoint.ts";
 import { openSocket } from "../socket.ts";
 import type { TlsConnectOptions } from "../tls.ts";
@@ -12,10 +13,20 @@ export interface ProbeTarget {
 	/** With the port of the health check. */
 	readonly address: EndpointAddress;
 	readonly tls: TlsConnectOptions | undefined;
+	/** Finds the addresses of a host name. */
+	readonly lookup?: LookupFunction | undefined;
 	/** Sent before anything else: a PROXY protocol header. */
 	readonly preamble?: Buffer | undefined;
+	/** Any 101 counts. */
+	readonly lenient?: boolean | undefined;
 	/** Request target in origin form (RFC 9112 §3.2.1). */
 	readonly path: string;
+	/** Host header, instead of the address's own. */
+	readonly host?: string | undefined;
+	/** Further headers. */
+	readonly headers?: Readonly<Record<string, string>> | undefined;
+	/** Offered by a websocket probe. */
+	readonly subprotocol?: string | undefined;
 	/** Statuses of an http probe that mean healthy. */
 	readonly expectedStatuses: readonly number[];
 }
@@ -28,14 +39,24 @@ export interface ProbeTarget {
  */
 export type Probe = (target: ProbeTarget, signal: AbortSignal) => Promise<string>;
 
+/** The head of a probe's request, to be written as latin1; `lines` are the kind's own headers. */
+export function probeHead({ address, path, host, headers = {} }: ProbeTarget, lines: string): string {
+	const names = Object.keys(headers);
+	let head = `GET ${path} HTTP/1.1\r\nHost: ${host ?? address.authority}\r\n`;
+	if (!names.some((name) => name.toLowerCase() === "user-agent")) head += `User-Agent: ${USER_AGENT}\r\n`;
+	// The bytes of UTF-8, where a value has more than ASCII.
+	for (const name of names) head += `${name}: ${Buffer.from(headers[name] as string).toString("latin1")}\r\n`;
+	return `${head}${lines}\r\n`;
+}
+
 /** Opens the connection, TLS included; the socket is destroyed when the signal aborts. @throws GatewayError */
-export function openProbeSocket({ address, tls, preamble }: ProbeTarget, signal: AbortSignal): Promise<Socket> {
+export function openProbeSocket({ address, tls, lookup, preamble }: ProbeTarget, signal: AbortSignal): Promise<Socket> {
 	return new Promise((resolve, reject) => {
 		const onAbort = (): void => {
 			cancel();
 			reject(new Error("the probe was given up"));
 		};
-		const cancel = openSocket({ address, tls, preamble, connectTimeout: Number.POSITIVE_INFINITY }, (error, socket) => {
+		const cancel = openSocket({ address, tls, lookup, preamble, connectTimeout: OFF }, (error, socket) => {
 			signal.removeEventListener("abort", onAbort);
 			if (socket === undefined) {
 				reject(error);

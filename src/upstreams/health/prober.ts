@@ -1,4 +1,5 @@
 /** Probes one endpoint again and again, one probe at a time. */
+import type { LookupFunction } from "node:net";
 import type { Endpoint, EndpointAddress } from "../endpoint.ts";
 import type { TlsConnectOptions } from "../tls.ts";
 import { type HealthCheckConfig, PROBES } from "./index.ts";
@@ -22,6 +23,10 @@ export interface ProberDeps {
 	readonly onChange: (change: HealthChange) => void;
 	/** `maint` has begun: nothing is known any more. */
 	readonly onForgotten?: (() => void) | undefined;
+	/** Finds the addresses of a host name. */
+	readonly lookup?: LookupFunction | undefined;
+	/** Any 101 of a websocket probe counts. */
+	readonly lenient?: boolean | undefined;
 	/** Sent before anything else on each connection: a PROXY protocol header. */
 	readonly preamble?: Buffer | undefined;
 	/** Asks; by default the kind of the options. */
@@ -87,7 +92,8 @@ export class Prober {
 			this.#scheduleNext();
 			return;
 		}
-		const { timeout, interval, port, path, expected_statuses: expectedStatuses } = this.#options;
+		const { timeout, interval, port, path, host, headers, subprotocol } = this.#options;
+		const { expected_statuses: expectedStatuses } = this.#options;
 		const attempt = new AbortController();
 		this.#attempt = attempt;
 		this.#concluded = false;
@@ -100,8 +106,9 @@ export class Prober {
 			});
 		}, limit);
 		const address = probedAddress(this.#endpoint.address, port);
-		const { preamble } = this.#deps;
-		this.#probe({ address, tls: this.#tls, preamble, path, expectedStatuses }, attempt.signal).then(
+		const { lookup, lenient, preamble } = this.#deps;
+		const question = { path, host, headers, subprotocol, expectedStatuses };
+		this.#probe({ address, tls: this.#tls, lookup, lenient, preamble, ...question }, attempt.signal).then(
 			(words) => this.#conclude(attempt, true, words),
 			(error: unknown) => this.#conclude(attempt, false, failureWords(error, address)),
 		);

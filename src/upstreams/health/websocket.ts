@@ -5,17 +5,19 @@ import { OFF } from "../../options.ts";
 import { closePayload, controlFrame, OPCODE } from "../../protocol/frames.ts";
 import { dial } from "../dial.ts";
 import { CloseFinder } from "./close-finder.ts";
-import { destroyOnAbort, hangUp, type Probe, type ProbeTarget, USER_AGENT } from "./probe.ts";
+import { destroyOnAbort, hangUp, type Probe, type ProbeTarget, probeHead } from "./probe.ts";
 
 export const websocket: Probe = async (target, signal) => {
 	const key = randomBytes(16).toString("base64");
 	const result = await dial({
 		address: target.address,
 		tls: target.tls,
+		lookup: target.lookup,
 		preamble: target.preamble,
 		head: requestHead(target, key),
 		key,
-		offered: [],
+		offered: target.subprotocol === undefined ? [] : [target.subprotocol],
+		lenient: target.lenient,
 		connectTimeout: OFF,
 		handshakeTimeout: OFF,
 		signal,
@@ -26,11 +28,13 @@ export const websocket: Probe = async (target, signal) => {
 	return "the handshake was accepted";
 };
 
-function requestHead({ address, path }: ProbeTarget, key: string): string {
-	return (
-		`GET ${path} HTTP/1.1\r\nHost: ${address.authority}\r\nUser-Agent: ${USER_AGENT}\r\n` +
+function requestHead(target: ProbeTarget, key: string): string {
+	const { subprotocol } = target;
+	return probeHead(
+		target,
 		"Connection: Upgrade\r\nUpgrade: websocket\r\n" +
-		`Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`
+			`Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n` +
+			(subprotocol === undefined ? "" : `Sec-WebSocket-Protocol: ${subprotocol}\r\n`),
 	);
 }
 

@@ -1,4 +1,4 @@
-/** `sticky: { cookie }`: a cookie that names the client's endpoint. */
+/** `sticky: { cookie }`: a cookie that names the client's endpoint. `split_cookie` names its upstream in the same way. */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { cookieValue, type GatewayRequest } from "../../protocol/request.ts";
 import type { Endpoint } from "../endpoint.ts";
@@ -20,8 +20,15 @@ export function stickyCookieValue(secret: string | Buffer, upstream: string, end
 		.toString("base64url");
 }
 
-interface Entry {
-	readonly endpoint: Endpoint;
+/** What a cookie binds a client to. */
+export interface CookieBinding<T> {
+	of(request: GatewayRequest): T | undefined;
+	/** The Set-Cookie value that binds the client to `item`; undefined when it already is. */
+	setCookie(item: T, request: GatewayRequest): string | undefined;
+}
+
+interface Entry<T> {
+	readonly item: T;
 	readonly value: Buffer;
 	/** The Set-Cookie value for a client on a plain connection, and on an encrypted one. */
 	readonly header: string;
@@ -29,23 +36,25 @@ interface Entry {
 }
 
 /**
- * Reads and writes the cookie. Everything is computed here, once for each endpoint.
+ * Reads and writes a cookie that names one of `items`. Everything is computed here, once for each item.
  *
+ * @param scope what the items belong to: the same item of another scope has another value
  * @param secret key of the values unless the config has its own; gateways that share clients need the same one
  */
-export function createCookieSticky(
+export function bindByCookie<T>(
 	config: StickyCookieConfig,
-	upstream: string,
-	endpoints: readonly Endpoint[],
+	scope: string,
+	items: readonly T[],
+	idOf: (item: T) => string,
 	secret: Buffer,
-): Sticky {
+): CookieBinding<T> {
 	// Browsers refuse such a cookie without it. Behind a proxy that nobody has named the connection only looks plain.
 	const alwaysSecure = config.secure === true || config.same_site === "none" || config.partitioned;
-	const entries = new Map<Endpoint, Entry>();
-	for (const endpoint of endpoints) {
-		const value = stickyCookieValue(config.secret ?? secret, upstream, endpoint.id);
-		entries.set(endpoint, {
-			endpoint,
+	const entries = new Map<T, Entry<T>>();
+	for (const item of items) {
+		const value = stickyCookieValue(config.secret ?? secret, scope, idOf(item));
+		entries.set(item, {
+			item,
 			value: Buffer.from(value, "latin1"),
 			header: setCookie(config, value, alwaysSecure),
 			secureHeader: setCookie(config, value, config.secure !== false),
@@ -59,22 +68,33 @@ export function createCookieSticky(
 	};
 
 	return {
-		endpointOf: (request) => {
+		of: (request) => {
 			const value = clientValue(request);
 			if (value === undefined) return undefined;
-			let found: Endpoint | undefined;
+			let found: T | undefined;
 			// All of them, without an early end: the time taken tells nothing about a guessed value.
-			for (const entry of all) if (timingSafeEqual(entry.value, value)) found = entry.endpoint;
+			for (const entry of all) if (timingSafeEqual(entry.value, value)) found = entry.item;
 			return found;
 		},
-		setCookie: (endpoint, request) => {
-			const entry = entries.get(endpoint);
+		setCookie: (item, request) => {
+			const entry = entries.get(item);
 			if (entry === undefined) return undefined;
 			const value = clientValue(request);
 			if (value !== undefined && timingSafeEqual(entry.value, value)) return undefined;
 			return request.secure ? entry.secureHeader : entry.header;
 		},
 	};
+}
+
+/** `sticky: { cookie }` of an upstream. */
+export function createCookieSticky(
+	config: StickyCookieConfig,
+	upstream: string,
+	endpoints: readonly Endpoint[],
+	secret: Buffer,
+): Sticky {
+	const { of, setCookie } = bindByCookie(config, upstream, endpoints, ({ id }) => id, secret);
+	return { endpointOf: of, setCookie };
 }
 
 /** RFC 6265 §4.1.1. */

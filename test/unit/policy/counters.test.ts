@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { clientKey } from "../../../src/policy/client-key.ts";
 import { type CounterKey, LocalCounters } from "../../../src/policy/counters.ts";
+import { clientKey } from "../../../src/protocol/client-key.ts";
 
 const key = (name = "a", route = "r"): CounterKey => ({ limit: "new_connections_per_ip", route, key: name });
 

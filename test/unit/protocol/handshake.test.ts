@@ -47,7 +47,7 @@ function refusal(handshake: HandshakeHead): GatewayError {
 
 describe("checkHandshake", () => {
 	it("takes a correct one and gives its key and subprotocols in the client's order", () => {
-		expect(checkHandshake(head())).toEqual({ key: KEY, subprotocols: [] });
+		expect(checkHandshake(head())).toEqual({ key: KEY, subprotocols: [], draft: false });
 		expect(checkHandshake(head({ "Sec-WebSocket-Protocol": "b, a" })).subprotocols).toEqual(["b", "a"]);
 		for (const empty of ["", " ", ",", " , "]) {
 			expect(checkHandshake(head({ "Sec-WebSocket-Protocol": empty })).subprotocols).toEqual([]);

@@ -216,6 +216,48 @@ describe("changed options", () => {
 	});
 });
 
+describe("failures that a request can bring about", () => {
+	const SERVER_ERROR: Verdict = { kind: "failure", reason: "500", provoked: true };
+
+	it("count once in the window for each client address, and not while there is only one", async () => {
+		const { pool, endpoint, state } = guarded({ minimum_handshakes: 3, window: "10s" });
+		const fail = async (client: string): Promise<void> => {
+			pool.protection.begin(endpoint, client).settle(SERVER_ERROR);
+			await vi.advanceTimersByTimeAsync(0);
+		};
+		for (let i = 0; i < 100; i++) await fail("192.0.2.1");
+		await fail("192.0.2.2");
+		for (let i = 0; i < 100; i++) await fail("192.0.2.2");
+		expect(state()).toBe("closed");
+		await fail("192.0.2.3");
+		expect(state()).toBe("open");
+	});
+
+	it("one address alone does not open it when one handshake is enough to", async () => {
+		const { pool, endpoint, state } = guarded({ minimum_handshakes: 1, window: "1s" });
+		for (let i = 0; i < 50; i++) {
+			pool.protection.begin(endpoint, "192.0.2.1").settle(SERVER_ERROR);
+			await vi.advanceTimersByTimeAsync(100);
+		}
+		expect(state()).toBe("closed");
+	});
+
+	it("one client cannot keep it open by failing every trial", async () => {
+		const { pool, endpoint, state } = await halfOpened();
+		const begin = () => pool.protection.begin(endpoint, "192.0.2.1");
+		begin().settle(SERVER_ERROR);
+		await vi.advanceTimersByTimeAsync(0);
+		expect(state()).toBe("open");
+		await vi.advanceTimersByTimeAsync(10_000);
+		begin().settle(SERVER_ERROR);
+		await vi.advanceTimersByTimeAsync(0);
+		expect(state()).toBe("half_open");
+		pool.protection.begin(endpoint, "192.0.2.2").settle(SUCCESS);
+		await vi.advanceTimersByTimeAsync(0);
+		expect(state()).toBe("closed");
+	});
+});
+
 it("an endpoint that is gone leaves no timer, and its trial is given up", async () => {
 	const { begin, states, endpoint } = await halfOpened();
 	const { trial } = begin();

@@ -164,3 +164,43 @@ describe("the option outlier_detection", () => {
 		expect(outlierOptions.safeParse(options).success).toBe(false);
 	});
 });
+
+describe("what a request can bring about", () => {
+	const SERVER_ERROR: Verdict = { kind: "failure", reason: "500", provoked: true };
+	const tellAs = (pool: Upstream, endpoint: Endpoint, client: string, verdict = SERVER_ERROR) =>
+		pool.protection.begin(endpoint, client).settle(verdict);
+
+	it("counts once for each client address: one alone never ejects", () => {
+		for (const consecutive_failures of [1, 3]) {
+			const { pool } = detect(weighted(1, 1), { consecutive_failures });
+			const a = byId(pool, "a:1");
+			for (let i = 0; i < 50; i++) tellAs(pool, a, "192.0.2.1");
+			expect(ejected(pool)).toEqual([]);
+			// An IPv6 client has a whole /64 of addresses: it is the second client, not the second to the fifty-first.
+			for (let i = 0; i < 50; i++) tellAs(pool, a, `2001:db8::${i}`);
+			expect(ejected(pool)).toEqual(consecutive_failures === 1 ? ["a:1"] : []);
+			tellAs(pool, a, "192.0.2.2");
+			expect(ejected(pool)).toEqual(["a:1"]);
+		}
+	});
+
+	it("counts beside connections that cannot be made, which are nobody's request", () => {
+		const { pool } = detect(weighted(1, 1), { consecutive_failures: 3 });
+		const a = byId(pool, "a:1");
+		for (let i = 0; i < 5; i++) tellAs(pool, a, "192.0.2.1", FAILURE);
+		expect(ejected(pool)).toEqual(["a:1"]);
+		const b = detect(weighted(1, 1), { consecutive_failures: 3 });
+		tellAs(b.pool, byId(b.pool, "a:1"), "192.0.2.1");
+		b.tell(byId(b.pool, "a:1"), FAILURE, 2);
+		expect(ejected(b.pool)).toEqual(["a:1"]);
+	});
+
+	it("is forgotten after a success", () => {
+		const { pool, tell } = detect(weighted(1, 1), { consecutive_failures: 3 });
+		const a = byId(pool, "a:1");
+		for (const client of ["192.0.2.1", "192.0.2.2"]) tellAs(pool, a, client);
+		tell(a, SUCCESS);
+		tellAs(pool, a, "192.0.2.3");
+		expect(ejected(pool)).toEqual([]);
+	});
+});

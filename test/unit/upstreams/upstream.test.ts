@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { POLICIES } from "../../../src/upstreams/balance/index.ts";
+import { breakerOptions } from "../../../src/upstreams/breaker.ts";
 import { orderAll } from "../../../src/upstreams/candidates.ts";
 import { UpstreamStates } from "../../../src/upstreams/states.ts";
 import type { Upstream } from "../../../src/upstreams/upstream.ts";
@@ -125,4 +126,19 @@ describe("UpstreamStates", () => {
 		states.prune([]);
 		expect(states.stickyTable("chat")).not.toBe(table);
 	});
+});
+
+it("an endpoint's own max_connections is its limit, also without circuit_breaker; the others keep the upstream's", () => {
+	const endpoints = [{ url: "ws://a:1", max_connections: 2 }, "ws://b:1"];
+	const alone = upstream({ endpoints });
+	const guarded = upstream({ endpoints, config: { circuit_breaker: breakerOptions.parse({ max_connections: 3 }) } });
+	const reasons = (pool: Upstream, active: number) =>
+		pool.endpoints.map((endpoint) => {
+			endpoint.state.active = active;
+			return pool.ineligible(endpoint);
+		});
+	expect(reasons(alone, 1)).toEqual([undefined, undefined]);
+	expect(reasons(alone, 1_000)).toEqual(["at max_connections", undefined]);
+	expect(reasons(guarded, 2)).toEqual(["at max_connections", undefined]);
+	expect(reasons(guarded, 3)).toEqual(["at max_connections", "at max_connections"]);
 });

@@ -21,6 +21,8 @@ describe("health_check", () => {
 	it.each([
 		[withCheck("type: tcp, path: /"), /health_check\.path: warning: has no effect with type: tcp$/],
 		[withCheck("type: tcp, expected_statuses: [204]"), /expected_statuses: warning: has no effect with type: tcp$/],
+		[withCheck("type: tcp, host: a"), /health_check\.host: warning: has no effect with type: tcp$/],
+		[withCheck("type: http, subprotocol: a"), /subprotocol: warning: has no effect with type: http$/],
 		[withCheck("type: http, interval: 1s, timeout: 1500ms"), /health_check\.timeout: warning: is longer than interval/],
 		[withCheck("type: http, timeout: 6s"), /health_check\.timeout: warning: is longer than interval/],
 		[withUpstream(`${ENDPOINTS}, on_unhealthy: close`), /on_unhealthy: warning: has no effect without health_check$/],

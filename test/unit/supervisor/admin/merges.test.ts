@@ -31,6 +31,7 @@ function endpoint(view: Partial<EndpointView> = {}): EndpointView {
 		backup: false,
 		available: true,
 		health: "unknown",
+		failing: false,
 		ejected: false,
 		active: 0,
 		pending: 0,

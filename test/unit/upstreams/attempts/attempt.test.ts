@@ -5,8 +5,16 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import type { DepartureSignal } from "../../../../src/departure.ts";
 import { GatewayError } from "../../../../src/errors.ts";
 import { attemptHandshake, discard } from "../../../../src/upstreams/attempts/attempt.ts";
+import { failingReason } from "../../../../src/upstreams/attempts/failing.ts";
 import { Lease, type TunnelEnd } from "../../../../src/upstreams/attempts/lease.ts";
-import { errorVerdict, handshakeVerdict } from "../../../../src/upstreams/attempts/verdict.ts";
+import {
+	answerVerdict,
+	errorVerdict,
+	handshakeVerdict,
+	NEUTRAL,
+	SUCCESS,
+	type Verdict,
+} from "../../../../src/upstreams/attempts/verdict.ts";
 import { breakerOptions } from "../../../../src/upstreams/breaker.ts";
 import type { DialResult } from "../../../../src/upstreams/dial.ts";
 import type { Endpoint } from "../../../../src/upstreams/endpoint.ts";
@@ -127,12 +135,12 @@ describe("the place at an endpoint", () => {
 describe("a tunnel that ends in its first second", () => {
 	const end = (how: TunnelEnd, age: number) => {
 		const { clock, protection, endpoint } = pool({});
-		endpoint.state.outlier.earlyEnds = 2;
+		for (let i = 0; i < 2; i++) endpoint.state.outlier.earlyEnds.add(undefined);
 		const lease = new Lease(protection, endpoint);
 		lease.opened();
 		clock.now += age;
 		lease.ended(how);
-		return endpoint.state.outlier.earlyEnds;
+		return endpoint.state.outlier.earlyEnds.count;
 	};
 
 	it("counts when the backend dropped it", () => {
@@ -274,5 +282,28 @@ it("when the client of another attempt leaves, that attempt ends", async () => {
 	});
 	client.abort();
 	await expect(attempt).rejects.toMatchObject({ code: "CLIENT_GONE" });
-	expect([endpoint.state.pending, endpoint.state.outlier.failures]).toEqual([0, 0]);
+	expect([endpoint.state.pending, endpoint.state.outlier.failures.count]).toEqual([0, 0]);
+});
+
+describe("an endpoint is failing", () => {
+	const reasonAfter = (...verdicts: Verdict[]) => {
+		const { protection, endpoint } = pool({});
+		for (const verdict of verdicts) protection.begin(endpoint, "192.0.2.1").settle(verdict);
+		return failingReason(endpoint.state);
+	};
+	const ERROR = answerVerdict(500);
+	const UNREACHABLE: Verdict = { kind: "failure", reason: "connect_failure" };
+
+	it("when it could not be reached the last time, or its last three attempts failed", () => {
+		expect(reasonAfter()).toBeUndefined();
+		expect(reasonAfter(SUCCESS, UNREACHABLE)).toBe("connect_failure");
+		expect(reasonAfter(ERROR, ERROR)).toBeUndefined();
+		expect(reasonAfter(ERROR, ERROR, ERROR)).toBe("500");
+	});
+
+	it("until an attempt is answered; a client that leaves says nothing", () => {
+		expect(reasonAfter(UNREACHABLE, SUCCESS)).toBeUndefined();
+		expect(reasonAfter(UNREACHABLE, answerVerdict(404))).toBeUndefined();
+		expect(reasonAfter(UNREACHABLE, NEUTRAL)).toBe("connect_failure");
+	});
 });

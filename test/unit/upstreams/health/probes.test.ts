@@ -21,7 +21,6 @@ import {
 	silent,
 	startRawBackend,
 	switchingProtocols,
-	unaskedSubprotocol,
 	wrongAccept,
 } from "../../../harness/raw-backend.ts";
 import { listen, startWsBackend } from "../../../harness/ws-backend.ts";
@@ -117,6 +116,19 @@ describe.each(["http", "websocket"] as const)("%s", (kind) => {
 		const backend = await startRawBackend(script);
 		await expect(probe(target(backend.url), probeSignal().signal)).rejects.toThrow(reason);
 		await until(() => backend.openCount() === 0, { what: "no connection left at the backend" });
+	});
+
+	it("asks with the host and headers of the options", async () => {
+		const backend = await startRawBackend(kind === "http" ? refusing(200) : accepting());
+		const headers = { Authorization: "Bearer probe", "User-Agent": "mine" };
+		await probe(target(backend.url, { host: "app.example", headers, path: "/up" }), probeSignal().signal);
+		const { request } = await backend.connection();
+		expect([request?.raw.split("\r\n")[0], request?.all("host"), request?.all("user-agent")]).toEqual([
+			"GET /up HTTP/1.1",
+			["app.example"],
+			["mine"],
+		]);
+		expect(request?.header("authorization")).toBe("Bearer probe");
 	});
 
 	it("waits for a silent backend until it is given up", async () => {
@@ -277,6 +289,13 @@ describe("websocket", () => {
 		expect([answered, connection.ending]).toEqual([true, "fin"]);
 	});
 
+	it("offers the subprotocol of the options, and does not mind which one is chosen", async () => {
+		const backend = await startRawBackend(accepting({ subprotocol: "other" }));
+		const signal = probeSignal().signal;
+		await PROBES.websocket(target(backend.url, { subprotocol: "chat.v2" }), signal);
+		expect((await backend.connection()).request?.header("sec-websocket-protocol")).toBe("chat.v2");
+	});
+
 	it("ends with a backend that ends without answering the Close", async () => {
 		const backend = await startRawBackend(
 			accepting({}, async (peer) => {
@@ -302,7 +321,6 @@ describe("websocket", () => {
 
 	it.each([
 		["a wrong Accept", wrongAccept, /Sec-WebSocket-Accept/],
-		["a subprotocol", unaskedSubprotocol(), /subprotocol/],
 		[
 			"an extension",
 			answering((request) => switchingProtocols(request, { headers: { "Sec-WebSocket-Extensions": "x-mux" } })),
