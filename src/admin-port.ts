@@ -10,6 +10,7 @@ import type { AdminRoute } from "./admin/router.ts";
 import { type AdminServer, startAdmin } from "./admin/server.ts";
 import type { AdminConfig } from "./config/schema.ts";
 import type { GatewayEvents } from "./gateway/events.ts";
+import { tellInternalError } from "./gateway/internal-error.ts";
 
 /** Where the build puts the dashboard; the same for `src/` and `dist/`. */
 const DASHBOARD = new URL("../dist/dashboard/", import.meta.url);
@@ -68,10 +69,7 @@ export class AdminPort {
 		try {
 			await this.configure(config);
 		} catch (error) {
-			this.#parts.events.notice("error", "internal.error", {
-				message: (error as Error).message,
-				where: "admin port after a reload",
-			});
+			tellInternalError(this.#parts.events, error, { where: "admin port after a reload" });
 		}
 	}
 
@@ -91,7 +89,7 @@ export class AdminPort {
 		return startAdmin({
 			...config,
 			routes: this.#routes(config.token !== undefined && config.token !== ""),
-			onError: (error, where) => events.notice("error", "internal.error", { message: error.message, where }),
+			onError: (error, where) => tellInternalError(events, error, { where }),
 		});
 	}
 

@@ -6,6 +6,8 @@ import type { Door } from "./door.ts";
 
 /** A native socket handle, as Node sends it between processes. */
 export interface SocketHandle {
+	/** Its descriptor; -1 when it is closed, absent where there are none. */
+	readonly fd?: number;
 	close(): void;
 	setNoDelay?(on: boolean): void;
 }
@@ -67,6 +69,11 @@ export class HandedOver {
 		server._connections++;
 		Object.assign(socket, { server, _server: server });
 		socket.on("close", entry.onClose);
-		server.emit("connection", socket);
+		try {
+			server.emit("connection", socket);
+		} catch (error) {
+			socket.destroy();
+			throw error;
+		}
 	}
 }

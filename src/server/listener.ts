@@ -1,7 +1,7 @@
 /** One listener: the HTTP or HTTPS server that accepts connections and hands requests to the gateway. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import type { DropArgument, Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
@@ -13,6 +13,8 @@ import { handleHttp } from "../gateway/http.ts";
 import { refuseDropped, refuseUnread } from "../gateway/unread.ts";
 import { AddressRanges } from "../options.ts";
 import { wantsWebSocket } from "../protocol/handshake.ts";
+import { descriptorLimit, reservedFromClients } from "../sockets/descriptors.ts";
+import { descriptorOf } from "../sockets/direct-write.ts";
 import type { Door, OpenDoor } from "./door.ts";
 import { putBack } from "./other-upgrade.ts";
 import { type ProxyHeaderSettings, ProxyHeaders } from "./proxy-protocol.ts";
@@ -26,6 +28,18 @@ import { unreadableRequest } from "./unreadable.ts";
 const HTTP_KEEP_ALIVE_MS = 65_000;
 /** Pause between looks for requests whose head is late. */
 const CHECK_INTERVAL_MS = 250;
+
+/** A connection that was closed as soon as it came. */
+export interface Dropped {
+	readonly remoteAddress?: string | undefined;
+	/** Absent when Node closed it: `max_connections`. */
+	readonly reason?: string | undefined;
+}
+
+/** Why a connection is refused that would need a descriptor of the reserve. */
+export function outOfDescriptors(): string {
+	return `the limit of open files is reached (ulimit -n ${descriptorLimit()}); raise it`;
+}
 
 export class Listener {
 	/** Resolves when it accepts no more and every connection of it, tunnels included, has ended. */
@@ -161,10 +175,14 @@ export class Listener {
 		server.on("connection", (socket: Socket) => {
 			// Before anything else: a reset at any later step must find a handler.
 			socket.on("error", ignoreError);
-			this.#rememberPeer(socket);
+			if (!this.#rememberPeer(socket) || !reservedFromClients(descriptorOf(socket))) return;
+			const { remoteAddress } = socket;
+			socket.destroy();
+			server.emit("drop", { remoteAddress, reason: outOfDescriptors() });
 		});
-		server.on("drop", (dropped?: DropArgument) => {
-			refuseDropped(gateway, this.name, dropped?.remoteAddress, `max_connections of listener ${this.name} is reached`);
+		server.on("drop", (dropped?: Dropped) => {
+			const reason = dropped?.reason ?? `max_connections of listener ${this.name} is reached`;
+			refuseDropped(gateway, this.name, dropped?.remoteAddress, reason);
 		});
 		const handOver = server.listeners("secureConnection") as ((this: Server, socket: TLSSocket) => void)[];
 		server.removeAllListeners("secureConnection");

@@ -5,7 +5,9 @@ import type { ListenerConfig } from "../config/schema.ts";
 import { listen } from "../protocol/listen.ts";
 import type { Door } from "../server/door.ts";
 import type { SocketHandle } from "../server/handed-over.ts";
-import type { Handout } from "./handout.ts";
+import { type Dropped, outOfDescriptors } from "../server/listener.ts";
+import { reservedFromClients } from "../sockets/descriptors.ts";
+import type { Handout, Unserved } from "./handout.ts";
 
 /** An accepted connection's handle, before it is a socket. */
 interface AcceptedHandle extends SocketHandle {
@@ -26,6 +28,11 @@ function listeningHandle(server: NetServer): ListeningHandle {
 	server.close();
 	throw new Error(`Node ${process.version} has no way to hand connections to workers; set workers: 1`);
 }
+
+const UNSERVED: Readonly<Record<Unserved, string>> = {
+	full: "every worker is at its limit of open files; raise it (ulimit -n)",
+	impatient: "no worker could take the connection in time",
+};
 
 interface Opened {
 	readonly socket: NetServer;
@@ -91,14 +98,27 @@ export class ListeningSockets {
 		this.#handout.drop(key);
 	}
 
+	/** Leaves a line about a connection that is closed because no worker can take it. */
+	unserved(key: string, handle: AcceptedHandle, why: Unserved): void {
+		const opened = this.#opened.get(key);
+		if (opened) tellDropped(opened.server, handle, UNSERVED[why]);
+	}
+
 	#accepted(key: string, { server }: Opened, handle: AcceptedHandle): void {
-		if (this.#handout.count(key) < server.maxConnections) {
+		const reserved = reservedFromClients(handle.fd);
+		if (!reserved && this.#handout.count(key) < server.maxConnections) {
 			this.#handout.give(key, handle);
 			return;
 		}
-		const peer: { address?: string } = {};
-		handle.getpeername?.(peer);
+		tellDropped(server, handle, reserved ? outOfDescriptors() : undefined);
 		handle.close();
-		server.emit("drop", { remoteAddress: peer.address });
 	}
+}
+
+/** As Node's own `drop`, with a reason of ours. */
+function tellDropped(server: Server, handle: AcceptedHandle, reason: string | undefined): void {
+	const peer: { address?: string } = {};
+	handle.getpeername?.(peer);
+	const dropped: Dropped = { remoteAddress: peer.address, reason };
+	server.emit("drop", dropped);
 }
