@@ -105,7 +105,7 @@ export type SupervisorContract = SharedStateContract & {
 	hello(facts: { readonly pid: number }): void;
 	/** The connection that was sent with this number is the worker's now. */
 	took(number: number): void;
-	/** It is not: it came too late, or the worker has no room (`full`). */
+	/** It is not: it came too late, or the worker ends, or has no room (`full`). */
 	refused(answer: { readonly number: number; readonly full: boolean }): void;
 	/** Tunnels that opened and that ended; see {@link OpenConnections}. */
 	tunnels(news: TunnelNews): void;

@@ -204,12 +204,13 @@ export class WorkerPool implements Workers {
 
 	/** It goes on where it stopped, maybe with an older configuration. */
 	async #back(worker: WorkerProcess): Promise<void> {
-		this.#deps.notice("info", "worker.recovered", { worker: worker.number, pid: worker.pid });
 		// It is about to end.
 		if (!this.#ready.has(worker)) return;
 		try {
 			await this.#rollout.bringUp(worker);
-			if (!worker.stuck) this.#deps.handout.comeBack(worker);
+			if (worker.stuck) return;
+			this.#deps.handout.comeBack(worker);
+			this.#deps.notice("info", "worker.recovered", { worker: worker.number, pid: worker.pid });
 		} catch (error) {
 			if (worker.channel.open) this.#failed(worker, TOOK_NOT, error as Error);
 		}

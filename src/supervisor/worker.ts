@@ -53,7 +53,7 @@ export function runWorker(): void {
 		if (connection === undefined || number === undefined || until === undefined || sent === undefined) return;
 		const handle = sent as unknown as SocketHandle;
 		const full = reservedFromClients(handle.fd);
-		if (full || machineClock() > until) {
+		if (full || machineClock() > until || serving().stopping) {
 			handle.close();
 			channel.tell("refused", { number, full });
 			return;
@@ -158,6 +158,11 @@ class Worker {
 			void this.#stopping.done.then(() => this.#end());
 		}
 		if (immediately) this.#stopping.cut();
+	}
+
+	/** It takes no further connections. */
+	get stopping(): boolean {
+		return this.#stopping !== undefined;
 	}
 
 	/** It cannot be trusted any more. The exit code makes the supervisor replace it. */
