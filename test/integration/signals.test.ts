@@ -70,3 +70,24 @@ test.each([
 	expect(await accepts(port)).toBe(false);
 	expect(child.stderr()).toBe("");
 });
+
+test("a third signal ends a gateway whose worker hangs at once, with exit 1, a line, and no worker left", {
+	timeout: 60_000,
+}, async () => {
+	const { child, pid, port } = await starting(2);
+	await until(() => accepts(port), { timeout: 15_000, what: "the port to be open" });
+	await answered(port);
+	const workers = childrenOf(pid);
+	process.kill(workers[0] as number, "SIGSTOP");
+	child.kill();
+	await until(async () => !(await accepts(port)), { what: "the stop to begin" });
+	const since = performance.now();
+	child.kill("SIGINT");
+	child.kill();
+	expect(await child.exit(10_000)).toEqual({ code: 1, signal: null });
+	expect(performance.now() - since).toBeLessThan(2_500);
+	expect(child.out.of("gateway.cut")).toEqual([
+		expect.objectContaining({ level: "error", message: expect.stringContaining("third signal") }),
+	]);
+	await until(() => !workers.some(lives), { what: "the workers to be gone" });
+});

@@ -78,7 +78,8 @@ test("one prober asks for all; what it finds out holds in every worker, also in 
 	expect(await statusOf(port)).toBe(503);
 	status = 200;
 	await until(async () => (await statusOf(port)) === 101, { timeout: 15_000, what: "the endpoint to be up again" });
-	expect(child.out.of("endpoint.down").map(({ reason }) => reason)).toEqual(["status 503"]);
+	// On a busy machine the first probe may have been late.
+	expect(child.out.of("endpoint.down").filter(({ reason }) => reason === "status 503")).toHaveLength(1);
 	expect(child.out.of("endpoint.up")).toHaveLength(2);
 });
 
