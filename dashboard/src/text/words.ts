@@ -53,7 +53,6 @@ const TERMINATIONS: Readonly<Record<string, string>> = {
 	slow_consumer: "reads too slowly",
 	killed: "closed by an operator",
 	shutdown: "gateway stopped",
-	worker_lost: "worker process lost",
 	internal_error: "mistake in the gateway",
 };
 
