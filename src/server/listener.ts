@@ -13,9 +13,10 @@ import { handleHttp } from "../gateway/http.ts";
 import { refuseDropped, refuseUnread } from "../gateway/unread.ts";
 import { AddressRanges } from "../options.ts";
 import { wantsWebSocket } from "../protocol/handshake.ts";
-import { descriptorLimit, reservedFromClients } from "../sockets/descriptors.ts";
+import { reservedFromClients } from "../sockets/descriptors.ts";
 import { descriptorOf } from "../sockets/direct-write.ts";
 import type { Door, OpenDoor } from "./door.ts";
+import { type Dropped, outOfDescriptors } from "./dropped.ts";
 import { putBack } from "./other-upgrade.ts";
 import { type ProxyHeaderSettings, ProxyHeaders } from "./proxy-protocol.ts";
 import { encodeTarget } from "./raw-target.ts";
@@ -28,18 +29,6 @@ import { unreadableRequest } from "./unreadable.ts";
 const HTTP_KEEP_ALIVE_MS = 65_000;
 /** Pause between looks for requests whose head is late. */
 const CHECK_INTERVAL_MS = 250;
-
-/** A connection that was closed as soon as it came. */
-export interface Dropped {
-	readonly remoteAddress?: string | undefined;
-	/** Absent when Node closed it: `max_connections`. */
-	readonly reason?: string | undefined;
-}
-
-/** Why a connection is refused that would need a descriptor of the reserve. */
-export function outOfDescriptors(): string {
-	return `the limit of open files is reached (ulimit -n ${descriptorLimit()}); raise it`;
-}
 
 export class Listener {
 	/** Resolves when it accepts no more and every connection of it, tunnels included, has ended. */

@@ -4,8 +4,8 @@ import { createServer, type Server as NetServer } from "node:net";
 import type { ListenerConfig } from "../config/schema.ts";
 import { listen } from "../protocol/listen.ts";
 import type { Door } from "../server/door.ts";
+import { type Dropped, outOfDescriptors } from "../server/dropped.ts";
 import type { SocketHandle } from "../server/handed-over.ts";
-import { type Dropped, outOfDescriptors } from "../server/listener.ts";
 import { reservedFromClients } from "../sockets/descriptors.ts";
 import type { Handout, Unserved } from "./handout.ts";
 
