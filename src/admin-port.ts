@@ -11,6 +11,7 @@ import { type AdminServer, type AdminSettings, startAdmin } from "./admin/server
 import { addressesClash } from "./config/address.ts";
 import type { AdminConfig } from "./config/schema.ts";
 import type { GatewayEvents } from "./gateway/events.ts";
+import { tellInternalError } from "./gateway/internal-error.ts";
 import type { Change } from "./reload.ts";
 
 /** Where the build puts the dashboard; the same for `src/` and `dist/`. */
@@ -81,8 +82,7 @@ export class AdminPort {
 				this.#server = await this.#open(known);
 			} catch (error) {
 				// Another process was faster. The next reload tries again.
-				const { message } = error as Error;
-				this.#parts.events.notice("error", "internal.error", { message, where: "admin port" });
+				tellInternalError(this.#parts.events, error, { where: "admin port" });
 			}
 		};
 		const opened = opens
@@ -142,7 +142,7 @@ export class AdminPort {
 		return startAdmin({
 			address: config.address,
 			...this.#settings(config),
-			onError: (error, where) => events.notice("error", "internal.error", { message: error.message, where }),
+			onError: (error, where) => tellInternalError(events, error, { where }),
 		});
 	}
 

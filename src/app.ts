@@ -2,10 +2,12 @@
 import { EventStreams } from "./admin/api/events.ts";
 import { AdminApi, announceEndpoint } from "./admin-api.ts";
 import { AdminPort } from "./admin-port.ts";
+import { unlessCancelled } from "./cancellable.ts";
 import type { Loaded } from "./config/load.ts";
 import type { GatewayConfig } from "./config/schema.ts";
 import { type WatchedFiles, watchFiles } from "./config/watch.ts";
 import { workerCount } from "./config/workers.ts";
+import type { GatewayEvents } from "./gateway/events.ts";
 import { type Revoked, type RevokeOptions, revoke } from "./gateway/revoke.ts";
 import { ShutDown } from "./gateway/shutdown.ts";
 import { fileReader } from "./gateway/snapshot.ts";
@@ -27,6 +29,12 @@ export interface RunningGateway {
 	 * `immediately` cuts everything off, also when a stop is under way.
 	 */
 	stop(options?: { immediately?: boolean }): Promise<void>;
+	/** How long {@link stop} may take, ms: what takes longer is a mistake of ours. */
+	readonly longestStop: number;
+	/** Ends the processes that it has started, now and without a word. */
+	abandon(): void;
+	/** For what concerns the whole process. */
+	readonly events: Pick<GatewayEvents, "notice">;
 }
 
 /** A gateway that runs in this process. */
@@ -62,14 +70,19 @@ export interface GatewayOptions {
 	readonly shared?: Shared | undefined;
 	/** Who is asked for the addresses of host names, when that is not what this machine asks. */
 	readonly nameServers?: NameServersOptions | undefined;
+	/** Gives the start up. */
+	readonly cancelled?: AbortSignal | undefined;
 }
+
+/** What a stop may take beyond its delay and drain, ms: the last lines of the log among others. */
+const STOP_GRACE_MS = 5_000;
 
 /**
  * Starts a gateway.
- * @throws ListenError when an address cannot be had; Error when a certificate or key cannot be used
+ * @throws ListenError when an address cannot be had; Error when a certificate or key cannot be used; StartCancelled
  */
 export async function startGateway(options: GatewayOptions): Promise<GatewayHandle> {
-	const { config, source, write, ticketKeys, shared, nameServers } = options;
+	const { config, source, write, ticketKeys, shared, nameServers, cancelled } = options;
 	const { files = [], contents } = options.loaded ?? (await source?.load()) ?? {};
 	const serving = new GatewayProcess({ config, contents, write, ticketKeys, shared, nameServers });
 	const { gateway, listeners, metrics, log } = serving;
@@ -129,7 +142,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayHand
 
 	try {
 		monitor.update(gateway.snapshot.upstreams.values());
-		await monitor.ready();
+		await unlessCancelled(monitor.ready(), cancelled);
 		await listeners.open(config.listeners, fileReader(serving.contents));
 		await admin.configure(config.admin);
 	} catch (error) {
@@ -151,6 +164,12 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayHand
 		get adminPort() {
 			return admin.port;
 		},
+		get longestStop() {
+			const { delay, drain } = gateway.snapshot.config.shutdown;
+			return delay + drain.timeout + STOP_GRACE_MS;
+		},
+		abandon: () => undefined,
+		events,
 		connectionCount: () => gateway.connections.size,
 		revoke: (options) => revoke(gateway, options),
 		reload: (trigger, how) => reloader.reload(trigger, how),

@@ -46,6 +46,8 @@ export interface Shared {
 	readonly nextSequence?: (() => number) | undefined;
 	/** What is one drain for the supervisor is not told once by each worker. */
 	readonly drainEvents?: DrainEvents | undefined;
+	/** Called before lines of the log are written. */
+	readonly beforeLines?: (() => void) | undefined;
 	/** Certificates made at start are the same in all workers. */
 	readonly selfSigned?: SelfSigned | undefined;
 }
@@ -90,7 +92,12 @@ export class GatewayProcess {
 		const events = new GatewayEvents();
 		const tracing = new OpenTelemetryTracing();
 		events.add(tracing);
-		this.log = new LogSink({ ...config.log, ...(write && { write }), sharesStdout: sharesStdout ?? false });
+		this.log = new LogSink({
+			...config.log,
+			...(write && { write }),
+			sharesStdout: sharesStdout ?? false,
+			beforeLines: shared?.beforeLines,
+		});
 		events.add(this.log);
 		const notice: GatewayEvents["notice"] = (level, event, fields) => events.notice(level, event, fields);
 		this.#names = new Names({ ...nameServers, clock, notice });
@@ -127,7 +134,7 @@ export class GatewayProcess {
 		const tickets = ticketKeys ?? new TicketKeys();
 		this.#stopRotation = ticketKeys ? undefined : rotateTicketKeys(tickets);
 		this.listeners = new Listeners(this.gateway, tickets, shared);
-		this.metrics = new Metrics({ source: gatewaySource(this.gateway, this.listeners) });
+		this.metrics = new Metrics({ source: gatewaySource(this.gateway, this.listeners, this.log) });
 		events.add(this.metrics);
 		shared?.upstreams?.follow((news) => this.#learn(news));
 	}

@@ -5,7 +5,7 @@ import type { ActiveConnections, CertificateFacts, EndpointFacts, MetricsSource 
 import { failingReason } from "./upstreams/attempts/failing.ts";
 
 /** Joins the gateway's state to the metrics; nothing is read before a scrape. */
-export function gatewaySource(gateway: Gateway, listeners: Listeners): MetricsSource {
+export function gatewaySource(gateway: Gateway, listeners: Listeners, log: { readonly lost: number }): MetricsSource {
 	return {
 		connections: () => active(gateway),
 		traffic: () => gateway.connections.traffic.totals(gateway.connections.list()),
@@ -17,6 +17,7 @@ export function gatewaySource(gateway: Gateway, listeners: Listeners): MetricsSo
 		},
 		certificates: () => certificates(listeners),
 		workers: () => ({ serving: 1, configured: 1 }),
+		logLinesLost: () => log.lost,
 		limiters: () => gateway.policies.counters.sizes(),
 	};
 }

@@ -18,6 +18,7 @@ import { Connection } from "./connections.ts";
 import type { Attempt } from "./events.ts";
 import type { Gateway } from "./gateway.ts";
 import { findRoute, type ListenerFacts, readIncoming, readRequest } from "./incoming.ts";
+import { tellInternalError } from "./internal-error.ts";
 import { preambleFor } from "./proxied.ts";
 import { refuse, relayRefusal } from "./respond.ts";
 import { retire } from "./retire.ts";
@@ -94,9 +95,13 @@ export async function accept(
 		if (gateway.snapshot !== snapshot) atOnce(retire([connection], gateway.snapshot, gateway.drains));
 		gateway.drains.opened(connection);
 	} catch (error) {
+		if (connection.tunnel) {
+			connection.tunnel.failed(error);
+			return;
+		}
 		const failure = guard.gone ? new GatewayError("CLIENT_GONE") : asGatewayError(error);
 		if (failure.code === "INTERNAL") {
-			gateway.events.notice("error", "internal.error", { message: failure.message, stack: stackOf(failure.cause) });
+			tellInternalError(gateway.events, failure, { connection_id: incoming.facts.connection_id });
 		}
 		guard.discard();
 		if (guard.gone) socket.destroy();
@@ -137,8 +142,4 @@ function open(gateway: Gateway, connection: Connection, opening: Opening): void 
 
 function shuttingDown(): GatewayError {
 	return new GatewayError("SHUTTING_DOWN", undefined, { retryAfter: 1 });
-}
-
-function stackOf(cause: unknown): string | undefined {
-	return cause instanceof Error ? cause.stack : undefined;
 }

@@ -15,9 +15,16 @@ class Task implements WheelEntry {
 		this.#callback();
 		return Number.POSITIVE_INFINITY;
 	}
+
+	failed(error: unknown): void {
+		// It belongs to no connection that is known here: the process's last resort tells it.
+		process.nextTick(() => {
+			throw error;
+		});
+	}
 }
 
-/** A function that calls back once after about so many ms; what it returns cancels that. The callback must not throw. */
+/** A function that calls back once after about so many ms; what it returns cancels that. */
 export function afterOn(wheel: TimerWheel, clock: () => number): (ms: number, callback: () => void) => () => void {
 	return (ms, callback) => {
 		const task = new Task(callback);

@@ -8,6 +8,7 @@ import type { Tunnel, TunnelObserver } from "../tunnel/tunnel.ts";
 import type { Lease, TunnelEnd } from "../upstreams/attempts/lease.ts";
 import type { Endpoint } from "../upstreams/endpoint.ts";
 import type { Attempt, ConnectionFacts, GatewayEvents } from "./events.ts";
+import { tellInternalError } from "./internal-error.ts";
 import type { Route } from "./snapshot.ts";
 import { Traffic } from "./traffic.ts";
 
@@ -119,6 +120,11 @@ export class Connection implements TunnelObserver {
 
 	tunnelLimited(_tunnel: Tunnel, limit: TunnelLimit): void {
 		this.#owner.events.limited(this.facts.route ?? "", limit);
+	}
+
+	tunnelFailed(_tunnel: Tunnel, error: unknown): void {
+		const { connection_id, route, upstream } = this.facts;
+		tellInternalError(this.#owner.events, error, { connection_id, route, upstream });
 	}
 
 	tunnelPonged(_tunnel: Tunnel, side: Side, seconds: number): void {

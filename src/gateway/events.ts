@@ -60,10 +60,11 @@ export interface CloseReport {
 	readonly client_close_code?: number | undefined;
 	readonly backend_close_code?: number | undefined;
 	readonly duration_ms: number;
-	readonly bytes_in: number;
-	readonly bytes_out: number;
-	readonly messages_in: number;
-	readonly messages_out: number;
+	/** These four are absent where the process that counted them is gone. */
+	readonly bytes_in?: number | undefined;
+	readonly bytes_out?: number | undefined;
+	readonly messages_in?: number | undefined;
+	readonly messages_out?: number | undefined;
 }
 
 export interface OpenReport {

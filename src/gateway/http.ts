@@ -9,6 +9,7 @@ import { answerVerdict, errorVerdict } from "../upstreams/attempts/verdict.ts";
 import type { Endpoint } from "../upstreams/endpoint.ts";
 import type { Gateway } from "./gateway.ts";
 import { findRoute, type Incoming, type ListenerFacts, readIncoming, readRequest } from "./incoming.ts";
+import { tellInternalError } from "./internal-error.ts";
 import { preambleFor } from "./proxied.ts";
 import { errorBody, errorHeaders } from "./respond.ts";
 import { bindingCookies } from "./sides.ts";
@@ -47,7 +48,9 @@ export async function handleHttp(
 		code = failure.code;
 		// Nothing was answered where nothing can be sent any more: the line tells what would have been.
 		if (response.destroyed && !response.headersSent) response.statusCode = failure.status;
-		if (code === "INTERNAL") gateway.events.notice("error", "internal.error", { message: failure.message });
+		if (code === "INTERNAL") {
+			tellInternalError(gateway.events, failure, { connection_id: incoming.facts.connection_id });
+		}
 		bytesOut = answerError(response, failure);
 	}
 	gateway.events.http(incoming.facts, {

@@ -6,6 +6,8 @@ import { adopt, type CountingServer, type Door } from "./door.ts";
 
 /** A native socket handle, as Node sends it between processes. */
 export interface SocketHandle {
+	/** Its descriptor; -1 when it is closed, absent where there are none. */
+	readonly fd?: number;
 	close(): void;
 	setNoDelay?(on: boolean): void;
 }
@@ -60,6 +62,11 @@ export class HandedOver {
 		const options = { handle, allowHalfOpen: server.allowHalfOpen, readable: true, writable: true };
 		const socket = new Socket(options as object);
 		socket.on("close", entry.onClose);
-		adopt(server, socket);
+		try {
+			adopt(server, socket);
+		} catch (error) {
+			socket.destroy();
+			throw error;
+		}
 	}
 }

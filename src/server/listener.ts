@@ -1,7 +1,7 @@
 /** One listener: the HTTP or HTTPS server that accepts connections and hands requests to the gateway. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import type { DropArgument, Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
@@ -13,7 +13,10 @@ import { handleHttp } from "../gateway/http.ts";
 import { refuseDropped, refuseUnread } from "../gateway/unread.ts";
 import { AddressRanges } from "../options.ts";
 import { wantsWebSocket } from "../protocol/handshake.ts";
+import { reservedFromClients } from "../sockets/descriptors.ts";
+import { descriptorOf } from "../sockets/direct-write.ts";
 import type { Door } from "./door.ts";
+import { type Dropped, outOfDescriptors } from "./dropped.ts";
 import { putBack } from "./other-upgrade.ts";
 import { type ProxyHeaderSettings, ProxyHeaders } from "./proxy-protocol.ts";
 import { encodeTarget } from "./raw-target.ts";
@@ -176,14 +179,18 @@ export class Listener {
 		server.on("connection", (socket: Socket) => {
 			// Before anything else: a reset at any later step must find a handler.
 			socket.on("error", ignoreError);
-			this.#rememberPeer(socket);
+			if (!this.#rememberPeer(socket) || !reservedFromClients(descriptorOf(socket))) return;
+			const { remoteAddress } = socket;
+			socket.destroy();
+			server.emit("drop", { remoteAddress, reason: outOfDescriptors() });
 		});
 		// A connection that could not be accepted; the next one may be.
 		server.on("error", (error) => {
 			gateway.events.notice("error", "internal.error", { message: error.message, where: `listener ${this.name}` });
 		});
-		server.on("drop", (dropped?: DropArgument) => {
-			refuseDropped(gateway, this.name, dropped?.remoteAddress, `max_connections of listener ${this.name} is reached`);
+		server.on("drop", (dropped?: Dropped) => {
+			const reason = dropped?.reason ?? `max_connections of listener ${this.name} is reached`;
+			refuseDropped(gateway, this.name, dropped?.remoteAddress, reason);
 		});
 		const handOver = server.listeners("secureConnection") as ((this: Server, socket: TLSSocket) => void)[];
 		server.removeAllListeners("secureConnection");

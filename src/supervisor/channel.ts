@@ -96,17 +96,19 @@ export class Channel<Theirs extends Contract, Ours extends Contract> {
 		if (this.#open) this.#send({ name, body });
 	}
 
-	#send(envelope: Envelope): void {
-		if (this.#outgoing.push(envelope) > 1) return;
-		// After the present callbacks and promises: what they send still goes along.
-		setImmediate(() => this.#flush());
-	}
-
-	#flush(): void {
+	/** Sends what was told in this turn of the event loop now, where something else must not overtake it. */
+	flush(): void {
 		const envelopes = this.#outgoing;
+		if (envelopes.length === 0) return;
 		this.#outgoing = [];
 		// A failed send is followed by `disconnect`, which ends every wait.
 		if (this.#open) this.#port.send({ clawgate: envelopes }, () => {});
+	}
+
+	#send(envelope: Envelope): void {
+		if (this.#outgoing.push(envelope) > 1) return;
+		// After the present callbacks and promises: what they send still goes along.
+		setImmediate(() => this.flush());
 	}
 
 	#receive(message: unknown): void {

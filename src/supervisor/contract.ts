@@ -97,6 +97,8 @@ export type WorkerContract = SharedStateNews & {
 	health(facts: readonly HealthFact[]): void;
 	/** Session tickets are encrypted with this from now on. */
 	ticketSecret(secret: Uint8Array): void;
+	/** Answered at once by a worker that runs: whether it has room for further connections. */
+	beat(nothing: undefined): { readonly room: boolean };
 	/** Stops as after SIGTERM, `shutdown.delay` left out: the supervisor has waited. The process ends by itself. */
 	stop(how: { readonly immediately: boolean }): void;
 	/** Does an operation of the admin API on the worker's own connections; the request was checked by the supervisor. */
@@ -113,8 +115,14 @@ export type WorkerContract = SharedStateNews & {
 export type SupervisorContract = SharedStateContract & {
 	/** The worker's process runs and its handlers are there: it may be told what to do. */
 	hello(facts: { readonly pid: number }): void;
-	/** The first connection that was sent and not answered is the worker's now. */
-	took(nothing: undefined): void;
+	/** The connection that was sent with this number is the worker's now. */
+	took(number: number): void;
+	/** It is not: it came too late, or the worker ends, or has no room (`full`). */
+	refused(answer: { readonly number: number; readonly full: boolean }): void;
+	/** Tunnels that opened and that ended; see {@link OpenConnections}. */
+	tunnels(news: TunnelNews): void;
+	/** The worker cannot go on; it drains and ends, and is to be replaced. */
+	failing(nothing: undefined): void;
 	/** A connection of this listener (its key) has ended. */
 	left(listener: string): void;
 	/** A certificate made at start: the same for all. */
@@ -129,12 +137,22 @@ export type SupervisorContract = SharedStateContract & {
 	drain(notice: DrainNotice): void;
 };
 
+/** What became of a worker's tunnels since it was told last. */
+export interface TunnelNews {
+	/** The id of each that opened and that is still open, and its facts as JSON: {@link OpenFacts}. */
+	readonly opened: readonly (readonly [id: string, facts: string])[];
+	/** The ids of those that ended and that the supervisor knows. */
+	readonly ended: readonly string[];
+}
+
 /** A running worker, as the supervisor's parts see it. */
 export interface WorkerHandle {
 	/** From 1; a replacement has the number of the one that it replaces. */
 	readonly number: number;
 	readonly pid: number;
 	readonly channel: Channel<WorkerContract, SupervisorContract>;
+	/** It does not answer: nobody has to wait for it. What it is told it does when it goes on. */
+	readonly stuck: boolean;
 }
 
 /** The workers, for parts of the supervisor that ask all of them or follow each. */

@@ -1,17 +1,18 @@
 /** The worker processes: started, brought to each new configuration together, replaced when they die, stopped. */
 import type { LogLevel } from "../gateway/events.ts";
-import type { Changed, Forecast } from "../reload.ts";
 import type { SelfSigned } from "../server/tls.ts";
 import type { SentConfig, WorkerContract, WorkerHandle, WorkerStart, Workers } from "./contract.ts";
-import type { Handout } from "./handout.ts";
+import { BEAT_MS, type Handout } from "./handout.ts";
 import { RestartDelay } from "./restart-delay.ts";
+import { type PoolChange, PREPARE_MS, Rollout } from "./rollout.ts";
+import type { Taker } from "./seat.ts";
 import { type NextConfig, sendConfig } from "./send-config.ts";
+import { Watchdog } from "./watchdog.ts";
 import { type WorkerExit, WorkerProcess } from "./worker-process.ts";
 
-/** How long a worker may take to compile a configuration and to read its files, ms. */
-const PREPARE_MS = 30_000;
 /** What a worker has, after it was told to end at once, before it is killed; ms. */
 const CUT_MS = 3_000;
+const TOOK_NOT = "did not take the new configuration over";
 
 export interface PoolDeps {
 	readonly handout: Handout;
@@ -19,15 +20,6 @@ export interface PoolDeps {
 	/** What holds now. */
 	readonly state: () => NextConfig & Omit<WorkerStart, "number" | keyof SentConfig>;
 	readonly selfSigned: SelfSigned;
-}
-
-/** A reload that every worker has prepared. */
-export interface PoolChange {
-	/** Of all of them. */
-	readonly forecast: Forecast;
-	/** Resolves with the sums of what the workers say. */
-	commit(): Promise<Pick<Changed, "connections" | "drained">>;
-	abandon(): void;
 }
 
 /** The place of a worker: one process after the other has it. */
@@ -45,19 +37,39 @@ export class WorkerPool implements Workers {
 	readonly #places = new Map<number, Place>();
 	/** Those that were told to start: further news are for them. */
 	readonly #told = new Set<WorkerProcess>();
+	/** Those that serve. */
 	readonly #ready = new Set<WorkerProcess>();
+	readonly #rollout: Rollout;
+	readonly #watchdog: Watchdog;
+	readonly #beats: NodeJS.Timeout;
 	readonly #onStart: ((worker: WorkerHandle) => void)[] = [];
 	readonly #onExit: ((worker: WorkerHandle) => void)[] = [];
-	/** Counts the configurations that were committed. */
-	#version = 0;
 	#stopping = false;
 
 	constructor(deps: PoolDeps) {
 		this.#deps = deps;
+		const { handout } = deps;
+		this.#watchdog = new Watchdog({
+			mark: () => handout.lastNumber,
+			answered: (worker, mark, room) => handout.answered(worker, mark, room),
+			stuck: (worker) => this.#stuck(worker),
+			back: (worker) => void this.#back(worker),
+			hopeless: (worker) => this.#failed(worker, "has not answered for 10 s"),
+		});
+		this.#rollout = new Rollout({
+			list: () => this.list(),
+			watchdog: this.#watchdog,
+			state: deps.state,
+			failed: (worker, error) => this.#failed(worker, TOOK_NOT, error),
+		});
+		this.#beats = setInterval(() => {
+			handout.beat();
+			this.#watchdog.beat();
+		}, BEAT_MS).unref();
 	}
 
 	list(): readonly WorkerProcess[] {
-		return [...this.#ready];
+		return [...this.#ready].filter(({ stuck }) => !stuck);
 	}
 
 	onStart(listener: (worker: WorkerHandle) => void): void {
@@ -88,28 +100,8 @@ export class WorkerPool implements Workers {
 	}
 
 	/** First half of a reload. @throws Error when one cannot; none has changed then */
-	async prepare(next: NextConfig): Promise<PoolChange> {
-		const asked = this.list();
-		const answers = await Promise.allSettled(
-			asked.map(async (worker) => worker.channel.call("prepare", await sendConfig(worker, next), PREPARE_MS)),
-		);
-		const abandon = (): void => {
-			for (const { channel } of asked) channel.tell("abandon", undefined);
-		};
-		// One that died meanwhile has no say: its replacement is told what holds then.
-		for (const [index, answer] of answers.entries()) {
-			const worker = asked[index];
-			if (answer.status === "fulfilled" || !worker?.channel.open) continue;
-			abandon();
-			throw new Error(`worker ${worker.number}: ${(answer.reason as Error).message}`);
-		}
-		const forecast = { connections: 0, drained: 0 };
-		for (const answer of answers) {
-			if (answer.status !== "fulfilled") continue;
-			forecast.connections += answer.value.connections;
-			forecast.drained += answer.value.drained;
-		}
-		return { forecast, abandon, commit: () => this.#commit(asked) };
+	prepare(next: NextConfig): Promise<PoolChange> {
+		return this.#rollout.prepare(next);
 	}
 
 	/** Starts further workers, or stops surplus ones within so many ms. */
@@ -128,6 +120,12 @@ export class WorkerPool implements Workers {
 	async stop(within: number): Promise<void> {
 		this.#stopping = true;
 		await Promise.all([...this.#places.values()].map((place) => this.#stopOne(place, within)));
+		clearInterval(this.#beats);
+	}
+
+	/** Kills all workers. */
+	kill(): void {
+		for (const { worker } of this.#places.values()) worker?.kill();
 	}
 
 	/** Ends all workers now. */
@@ -152,31 +150,74 @@ export class WorkerPool implements Workers {
 		const worker = new WorkerProcess(place.number);
 		place.worker = worker;
 		const { channel } = worker;
-		channel.handle("took", () => handout.took(worker));
+		channel.handle("took", (number) => handout.took(worker, number));
+		channel.handle("refused", ({ number, full }) => handout.refused(worker, number, full));
+		channel.handle("failing", () => this.#leave(worker));
 		channel.handle("left", (listener) => handout.ended(worker, listener));
 		channel.handle("selfSigned", selfSigned);
 		for (const listener of this.#onStart) listener(worker);
 		void worker.unreachable.then(() => {
 			this.#told.delete(worker);
-			this.#ready.delete(worker);
-			handout.pause(worker);
+			this.#leave(worker);
 		});
 		void worker.ended.then((exit) => this.#ended(place, worker, exit));
 		await worker.ready;
 		if (!worker.reachable) throw new Error(`worker ${place.number} ended while it started`);
-		let version = this.#version;
+		this.#rollout.begins(worker);
 		const sent = await sendConfig(worker, state());
 		// From here on it is told all news: whatever it starts with has to be what holds at this moment.
 		this.#told.add(worker);
 		const { discovered, health, ticketSecret } = state();
 		await channel.call("start", { ...sent, number: place.number, discovered, health, ticketSecret }, PREPARE_MS);
-		while (version !== this.#version) {
-			version = this.#version;
-			await this.#bringUp(worker);
-		}
+		await this.#rollout.bringUp(worker);
 		if (place.closing || !worker.reachable) return;
 		this.#ready.add(worker);
+		this.#watchdog.watch(worker);
 		handout.enter(worker);
+	}
+
+	/** It gets no further connections. What it has stays with it until its end. */
+	#leave(worker: WorkerProcess): void {
+		this.#ready.delete(worker);
+		this.#deps.handout.pause(worker);
+	}
+
+	/** Says that a worker has no room for further connections, or has again. */
+	room(taker: Taker, full: boolean): void {
+		const worker = [...this.#ready].find((each) => each === taker);
+		if (worker === undefined) return;
+		const { number, pid } = worker;
+		const facts = { worker: number, pid, connections: this.#deps.handout.countOf(worker) };
+		if (full) {
+			this.#deps.notice("error", "worker.full", {
+				...facts,
+				message: `worker ${number} is at its limit of open files (ulimit -n): new connections go to the others`,
+			});
+		} else this.#deps.notice("info", "worker.recovered", facts);
+	}
+
+	#stuck(worker: WorkerProcess): void {
+		this.#deps.handout.passOver(worker);
+		this.#deps.notice("error", "worker.stuck", {
+			worker: worker.number,
+			pid: worker.pid,
+			connections: this.#deps.handout.countOf(worker),
+			message: `worker ${worker.number} has not answered for 2 s: new connections go to the others; after 10 s it is ended and replaced`,
+		});
+	}
+
+	/** It goes on where it stopped, maybe with an older configuration. */
+	async #back(worker: WorkerProcess): Promise<void> {
+		// It is about to end.
+		if (!this.#ready.has(worker)) return;
+		try {
+			await this.#rollout.bringUp(worker);
+			if (worker.stuck) return;
+			this.#deps.handout.comeBack(worker);
+			this.#deps.notice("info", "worker.recovered", { worker: worker.number, pid: worker.pid });
+		} catch (error) {
+			if (worker.channel.open) this.#failed(worker, TOOK_NOT, error as Error);
+		}
 	}
 
 	/** Starts a worker that nobody waits for. One that cannot serve is ended, and then replaced later. */
@@ -193,47 +234,19 @@ export class WorkerPool implements Workers {
 		});
 	}
 
-	async #commit(prepared: readonly WorkerProcess[]): Promise<Pick<Changed, "connections" | "drained">> {
-		this.#version++;
-		const sum = { connections: 0, drained: 0 };
-		const late = this.list().filter((worker) => !prepared.includes(worker));
-		await Promise.all([
-			...prepared.map(async (worker) => {
-				try {
-					const { connections, drained } = await worker.channel.call("commit", undefined, PREPARE_MS);
-					sum.connections += connections;
-					sum.drained += drained;
-				} catch (error) {
-					if (worker.channel.open) this.#failed(worker, "did not take the new configuration over", error as Error);
-				}
-			}),
-			...late.map((worker) =>
-				this.#bringUp(worker).catch((error: Error) => {
-					if (worker.channel.open) this.#failed(worker, "did not take the new configuration over", error);
-				}),
-			),
-		]);
-		return sum;
-	}
-
-	/** To the configuration that holds now. */
-	async #bringUp(worker: WorkerProcess): Promise<void> {
-		const { channel } = worker;
-		await channel.call("prepare", await sendConfig(worker, this.#deps.state()), PREPARE_MS);
-		await channel.call("commit", undefined, PREPARE_MS);
-	}
-
-	#failed(worker: WorkerProcess, what: string, error: Error): void {
+	#failed(worker: WorkerProcess, what: string, error?: Error): void {
 		this.#deps.notice("error", "worker.failed", {
 			worker: worker.number,
 			pid: worker.pid,
-			message: `worker ${worker.number} ${what}: ${error.message}; it is ended and replaced`,
+			message: `worker ${worker.number} ${what}${error ? `: ${error.message}` : ""}; it is ended and replaced`,
 		});
 		worker.kill();
 	}
 
 	#ended(place: Place, worker: WorkerProcess, { code, signal }: WorkerExit): void {
 		const { handout, notice } = this.#deps;
+		this.#watchdog.forget(worker);
+		this.#rollout.forget(worker);
 		const connections = handout.countOf(worker);
 		handout.leave(worker);
 		for (const listener of this.#onExit) listener(worker);
@@ -259,8 +272,7 @@ export class WorkerPool implements Workers {
 		place.closing = true;
 		clearTimeout(place.restart);
 		if (!worker) return;
-		this.#ready.delete(worker);
-		this.#deps.handout.pause(worker);
+		this.#leave(worker);
 		if (this.#told.has(worker)) worker.channel.tell("stop", { immediately: false });
 		else worker.kill();
 		const timer = setTimeout(() => worker.kill(), within);

@@ -3,8 +3,10 @@ import type { Server } from "node:http";
 import { createServer, type Server as NetServer } from "node:net";
 import type { ListenerConfig } from "../config/schema.ts";
 import { type Door, listenAt } from "../server/door.ts";
+import { type Dropped, outOfDescriptors } from "../server/dropped.ts";
 import type { SocketHandle } from "../server/handed-over.ts";
-import type { Handout } from "./handout.ts";
+import { reservedFromClients } from "../sockets/descriptors.ts";
+import type { Handout, Unserved } from "./handout.ts";
 
 /** An accepted connection's handle, before it is a socket. */
 interface AcceptedHandle extends SocketHandle {
@@ -25,6 +27,11 @@ function listeningHandle(server: NetServer): ListeningHandle {
 	server.close();
 	throw new Error(`Node ${process.version} has no way to hand connections to workers; set workers: 1`);
 }
+
+const UNSERVED: Readonly<Record<Unserved, string>> = {
+	full: "every worker is at its limit of open files; raise it (ulimit -n)",
+	impatient: "no worker could take the connection in time",
+};
 
 interface Opened {
 	readonly socket: NetServer;
@@ -74,14 +81,27 @@ export class ListeningSockets {
 		};
 	};
 
+	/** Leaves a line about a connection that is closed because no worker can take it. */
+	unserved(key: string, handle: AcceptedHandle, why: Unserved): void {
+		const server = this.#opened.get(key)?.server;
+		if (server) tellDropped(server, handle, UNSERVED[why]);
+	}
+
 	#accepted(key: string, { server }: Opened, handle: AcceptedHandle): void {
-		if (server === undefined || this.#handout.count(key) < server.maxConnections) {
+		const reserved = reservedFromClients(handle.fd);
+		if (!reserved && (server === undefined || this.#handout.count(key) < server.maxConnections)) {
 			this.#handout.give(key, handle);
 			return;
 		}
-		const peer: { address?: string } = {};
-		handle.getpeername?.(peer);
+		if (server) tellDropped(server, handle, reserved ? outOfDescriptors() : undefined);
 		handle.close();
-		server.emit("drop", { remoteAddress: peer.address });
 	}
+}
+
+/** As Node's own `drop`, with a reason of ours. */
+function tellDropped(server: Server, handle: AcceptedHandle, reason: string | undefined): void {
+	const peer: { address?: string } = {};
+	handle.getpeername?.(peer);
+	const dropped: Dropped = { remoteAddress: peer.address, reason };
+	server.emit("drop", dropped);
 }

@@ -1,6 +1,7 @@
 /** The supervisor of a gateway with several workers: what there is once for all of them, and the order of its life. */
 import { setTimeout as wait } from "node:timers/promises";
 import type { ConfigSource, RunningGateway } from "../app.ts";
+import { unlessCancelled } from "../cancellable.ts";
 import type { FileContents } from "../config/files.ts";
 import type { Loaded } from "../config/load.ts";
 import type { GatewayConfig } from "../config/schema.ts";
@@ -15,32 +16,41 @@ import { Monitor } from "../upstreams/monitor.ts";
 import { GatewayAdmin } from "./admin/gateway-admin.ts";
 import { Handout } from "./handout.ts";
 import { healthFact, knownHealth } from "./health.ts";
+import { OpenConnections } from "./open-connections.ts";
 import { WorkerPool } from "./pool.ts";
 import { SharedState } from "./shared/state.ts";
 import { ListeningSockets } from "./sockets.ts";
 
 /** What a worker has, beyond `shutdown.drain.timeout`, before it is killed; ms. */
 const GRACE_MS = 10_000;
+/** What this process may take for its own end when the workers are gone, ms. */
+const CLOSE_MS = 5_000;
 
 export interface SupervisorOptions {
 	readonly config: GatewayConfig;
 	readonly source: ConfigSource;
 	/** What `config` was loaded with; without it the source is asked once more. */
 	readonly loaded?: Loaded | undefined;
+	/** Gives the start up. */
+	readonly cancelled?: AbortSignal | undefined;
 }
 
 /**
  * Starts a gateway of several processes; this one becomes their supervisor.
- * @throws ListenError when an address cannot be had; Error when a file cannot be used, or a worker does not start
+ * @throws ListenError when an address cannot be had; Error when a file cannot be used, or a worker does not start; StartCancelled
  */
-export async function startSupervisor({ config, source, loaded }: SupervisorOptions): Promise<RunningGateway> {
+export async function startSupervisor(options: SupervisorOptions): Promise<RunningGateway> {
+	const { config, source, loaded, cancelled } = options;
 	const { files, contents } = loaded ?? (await source.load());
-	const handout = new Handout();
+	const handout: Handout = new Handout({
+		unserved: (listener, handle, why) => sockets.unserved(listener, handle, why),
+		room: (taker, full) => pool.room(taker, full),
+	});
 	const sockets = new ListeningSockets(handout);
 	const selfSigned = onceForAll(makeSelfSigned);
 	let ticketSecret = newTicketSecret();
 	const ticketKeys = new TicketKeys(ticketSecret);
-	const pool = new WorkerPool({
+	const pool: WorkerPool = new WorkerPool({
 		handout,
 		notice: (level, event, fields) => events.notice(level, event, fields),
 		selfSigned,
@@ -64,6 +74,7 @@ export async function startSupervisor({ config, source, loaded }: SupervisorOpti
 	});
 	const { gateway, listeners, log } = serving;
 	const { events } = gateway;
+	new OpenConnections(pool, events);
 	const monitor = new Monitor({
 		notice: (level, event, fields) => events.notice(level, event, fields),
 		random: gateway.random,
@@ -161,11 +172,11 @@ export async function startSupervisor({ config, source, loaded }: SupervisorOpti
 
 	try {
 		monitor.update(gateway.snapshot.upstreams.values());
-		await monitor.ready();
+		await unlessCancelled(monitor.ready(), cancelled);
 		await listeners.open(config.listeners, fileReader(serving.contents));
 		// Already now: the start of the workers takes a while, in which `/readyz` says so.
 		await admin.port.configure(config.admin);
-		await pool.start(workerCount(config.workers));
+		await unlessCancelled(pool.start(workerCount(config.workers)), cancelled);
 	} catch (error) {
 		const stopped = pool.stop(GRACE_MS);
 		pool.cut();
@@ -199,6 +210,12 @@ export async function startSupervisor({ config, source, loaded }: SupervisorOpti
 		get adminPort() {
 			return admin.port.port;
 		},
+		get longestStop() {
+			const { delay, drain } = gateway.snapshot.config.shutdown;
+			return delay + drain.timeout + GRACE_MS + CLOSE_MS;
+		},
+		abandon: () => pool.kill(),
+		events,
 		reload: (trigger, how) => reloader.reload(trigger, how),
 		stop: ({ immediately = false } = {}) => {
 			ready = false;

@@ -4,7 +4,9 @@ import { fileURLToPath } from "node:url";
 import type { SocketHandle } from "../server/handed-over.ts";
 import { Channel } from "./channel.ts";
 import type { SupervisorContract, WorkerContract, WorkerHandle } from "./contract.ts";
-import type { Taker } from "./handout.ts";
+import { TAKE_WITHIN_MS } from "./handout.ts";
+import type { Taker } from "./seat.ts";
+import { machineClock } from "./shared/clock.ts";
 
 /** The file is TypeScript before the build and JavaScript after it. */
 const ENTRY = new URL(`./worker-main${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
@@ -20,6 +22,9 @@ export interface WorkerExit {
 export interface ConnectionMessage {
 	/** The listener's key. */
 	readonly connection: string;
+	readonly number: number;
+	/** Until when it may be taken: {@link machineClock}. After that somebody else has it. */
+	readonly until: number;
 }
 
 export class WorkerProcess implements WorkerHandle, Taker {
@@ -35,6 +40,8 @@ export class WorkerProcess implements WorkerHandle, Taker {
 	readonly unreachable: Promise<void>;
 	readonly #child: ChildProcess;
 	#reachable = true;
+	/** See {@link WorkerHandle}. */
+	stuck = false;
 
 	constructor(number: number) {
 		this.number = number;
@@ -89,9 +96,9 @@ export class WorkerProcess implements WorkerHandle, Taker {
 	}
 
 	/** {@link Taker} */
-	send(listener: string, handle: SocketHandle): void {
-		const message: ConnectionMessage = { connection: listener };
-		// What could not be sent is given to another one when this process has ended.
+	send(listener: string, handle: SocketHandle, number: number): void {
+		const message: ConnectionMessage = { connection: listener, number, until: machineClock() + TAKE_WITHIN_MS };
+		// What could not be sent is not answered, and then given to another one.
 		this.#child.send(message, handle as never, () => undefined);
 	}
 

@@ -2,18 +2,24 @@
 import { ShutDown } from "../gateway/shutdown.ts";
 import { fileReader } from "../gateway/snapshot.ts";
 import { GatewayProcess } from "../gateway-process.ts";
+import { installLastResort } from "../last-resort.ts";
 import type { Change, Forecast } from "../reload.ts";
 import { HandedOver, type SocketHandle } from "../server/handed-over.ts";
 import { TicketKeys } from "../server/ticket-keys.ts";
+import { hasDescriptors, reservedFromClients } from "../sockets/descriptors.ts";
 import { workerSequence } from "./admin/sequence.ts";
 import { drainEvents, sayFarewell, serveSupervisor } from "./admin/worker-end.ts";
 import { Channel } from "./channel.ts";
 import type { SupervisorChannel, WorkerStart } from "./contract.ts";
 import { applyHealth } from "./health.ts";
 import { type NextConfig, ReceivedConfigs } from "./send-config.ts";
+import { machineClock } from "./shared/clock.ts";
 import { RemoteCounters, remoteUpstreams } from "./shared/remote.ts";
+import { TunnelNewsSender } from "./tunnel-news.ts";
 import type { ConnectionMessage } from "./worker-process.ts";
 
+/** What a stop may take beyond its delay and drain, ms. */
+const GRACE_MS = 10_000;
 /** Making a certificate takes a while on a busy machine, ms. */
 const CERTIFICATE_MS = 30_000;
 
@@ -29,8 +35,10 @@ export function runWorker(): void {
 	channel.handle("part", (part) => received.add(part));
 	channel.handle("start", (told) => {
 		process.title = `clawgate worker ${told.number}`;
-		worker = new Worker(channel, told, received.take(told));
-		return worker.open();
+		const started = new Worker(channel, told, received.take(told));
+		worker = started;
+		installLastResort(started.process.gateway.events, () => started.fail());
+		return started.open();
 	});
 	channel.handle("prepare", (next) => serving().prepare(received.take(next)));
 	channel.handle("commit", () => serving().commit());
@@ -39,11 +47,23 @@ export function runWorker(): void {
 	channel.handle("health", (facts) => applyHealth(serving().process, facts));
 	channel.handle("ticketSecret", (secret) => serving().ticketKeys.replace(Buffer.from(secret)));
 	channel.handle("stop", ({ immediately }) => serving().stop({ immediately, delay: 0 }));
-	process.on("message", (message, handle) => {
-		const { connection } = message as Partial<ConnectionMessage>;
-		if (connection === undefined || handle === undefined) return;
-		channel.tell("took", undefined);
-		serving().handedOver.take(connection, handle as unknown as SocketHandle);
+	channel.handle("beat", () => {
+		worker?.news.flush();
+		return { room: hasDescriptors() };
+	});
+	process.on("message", (message, sent) => {
+		const { connection, number, until } = message as Partial<ConnectionMessage>;
+		// Without a handle there was no descriptor for it: the supervisor notices that nobody answers.
+		if (connection === undefined || number === undefined || until === undefined || sent === undefined) return;
+		const handle = sent as unknown as SocketHandle;
+		const full = reservedFromClients(handle.fd);
+		if (full || machineClock() > until || serving().stopping) {
+			handle.close();
+			channel.tell("refused", { number, full });
+			return;
+		}
+		channel.tell("took", number);
+		serving().handedOver.take(connection, handle);
 	});
 	process.on("disconnect", () => {
 		if (worker) worker.orphaned();
@@ -56,6 +76,7 @@ class Worker {
 	readonly process: GatewayProcess;
 	readonly ticketKeys: TicketKeys;
 	readonly handedOver: HandedOver;
+	readonly news: TunnelNewsSender;
 	readonly #channel: SupervisorChannel;
 	readonly #number: number;
 	readonly #listeners: NextConfig["config"]["listeners"];
@@ -64,6 +85,7 @@ class Worker {
 	/** Counts what was prepared or abandoned: an abandon may come while files are still being read. */
 	#attempt = 0;
 	#stopping: ShutDown | undefined;
+	#exitCode = 0;
 
 	constructor(channel: SupervisorChannel, told: WorkerStart, { config, contents }: NextConfig) {
 		this.#channel = channel;
@@ -71,6 +93,7 @@ class Worker {
 		this.#listeners = config.listeners;
 		this.#ports = told.ports;
 		this.ticketKeys = new TicketKeys(Buffer.from(told.ticketSecret));
+		this.news = new TunnelNewsSender(channel, Date.now);
 		this.handedOver = new HandedOver(
 			(listener) => this.#ports[listener] ?? 0,
 			(listener) => channel.tell("left", listener),
@@ -87,10 +110,12 @@ class Worker {
 				counters: new RemoteCounters(channel),
 				upstreams: remoteUpstreams(channel, told.number),
 				nextSequence: workerSequence(told.number, Date.now),
+				beforeLines: () => this.news.flush(),
 				drainEvents: drainEvents(channel, () => this.process.gateway.events),
 				selfSigned: (names) => channel.call("selfSigned", names, CERTIFICATE_MS),
 			},
 		});
+		this.process.gateway.events.add(this.news);
 		applyHealth(this.process, told.health);
 	}
 
@@ -131,10 +156,27 @@ class Worker {
 	/** @param delay ms; the configuration's without it */
 	stop({ immediately, delay }: { immediately: boolean; delay?: number }): void {
 		if (this.#stopping === undefined) {
-			this.#stopping = new ShutDown(this.process.gateway, this.process.listeners, delay);
+			const { gateway, listeners } = this.process;
+			const { shutdown } = gateway.snapshot.config;
+			this.#stopping = new ShutDown(gateway, listeners, delay);
+			// The supervisor would do it, if there still is one.
+			const longest = (delay ?? shutdown.delay) + shutdown.drain.timeout + GRACE_MS;
+			setTimeout(() => process.exit(1), longest).unref();
 			void this.#stopping.done.then(() => this.#end());
 		}
 		if (immediately) this.#stopping.cut();
+	}
+
+	/** It takes no further connections. */
+	get stopping(): boolean {
+		return this.#stopping !== undefined;
+	}
+
+	/** It cannot be trusted any more. The exit code makes the supervisor replace it. */
+	fail(): void {
+		this.#channel.tell("failing", undefined);
+		this.#exitCode = 1;
+		this.stop({ immediately: false, delay: 0 });
 	}
 
 	/** Nobody hands connections over any more, and nobody else would end the process. */
@@ -151,9 +193,10 @@ class Worker {
 	}
 
 	async #end(): Promise<void> {
+		this.news.flush();
 		await sayFarewell(this.#channel, this.process.metrics);
 		await this.process.close();
 		await this.process.log.stop();
-		process.exit(0);
+		process.exit(this.#exitCode);
 	}
 }

@@ -112,6 +112,15 @@ export const COLLECTED_METRICS: readonly CollectedMetric[] = [
 		},
 	},
 	{
+		type: "counter",
+		name: "log_lines_lost_total",
+		help: "Log lines that nobody took: too many were waiting, or a reader went away in the middle of one.",
+		labels: [],
+		*read(source) {
+			yield [[], source.logLinesLost()];
+		},
+	},
+	{
 		type: "gauge",
 		name: "workers",
 		help: "Worker processes that serve now; 1 when there is a single process.",

@@ -1,5 +1,6 @@
 /** Writes lines to a file descriptor: in batches, in order, without waiting for a slow reader, none lost at the exit. */
 import { fstatSync, writeSync } from "node:fs";
+import { isFile, TornLine } from "./torn-line.ts";
 
 /** Lines that wait for a reader that does not read, in characters; more are dropped and counted. */
 const MAX_WAITING = 8 * 1024 * 1024;
@@ -11,8 +12,10 @@ const GATHER_MS = 5;
 export const ATOMIC_BYTES = 4096;
 /** So many written lines are let go of while others still wait. */
 const MANY_LINES = 1024;
-/** Until another try after the descriptor took nothing. */
+/** Until another try after the descriptor took nothing; after a failure twice as long each time, up to the second. */
 const RETRY_MS = 20;
+const LONGEST_RETRY_MS = 1_000;
+const LINE_END = 10;
 /** What the exit of the process may wait for a reader that does not read. */
 const EXIT_WAIT_MS = 500;
 
@@ -25,6 +28,10 @@ export interface LineWriterOptions {
 	 * not get into each other.
 	 */
 	readonly maxWrite?: number;
+	/** Other processes write to the same descriptor. */
+	readonly shared?: boolean;
+	/** Called before each write. Must not throw. */
+	readonly beforeWrite?: (() => void) | undefined;
 	/** The descriptor fails; called once for each outage. Default: a line on stderr. */
 	readonly onError?: (message: string) => void;
 	/** The descriptor works again after lines were dropped. */
@@ -33,8 +40,8 @@ export interface LineWriterOptions {
 
 /**
  * Lines of one turn of the event loop, or of a few milliseconds under load, become one write. Not in the thread pool: a write that hangs there (a reader that
- * stopped) cannot be taken back and keeps the process from exiting. EPIPE ends the log for good, since nobody reads it
- * any more; after any other failure, a full disk for one, the same bytes are tried again.
+ * stopped) cannot be taken back and keeps the process from exiting. After a failure, a full disk or a pipe without a reader,
+ * the same lines are tried again: a log shipper that restarts opens the pipe anew.
  */
 export class LineWriter {
 	readonly #fd: number;
@@ -42,6 +49,8 @@ export class LineWriter {
 	readonly #maxWrite: number;
 	readonly #onError: (message: string) => void;
 	readonly #onDropped: (lines: number) => void;
+	readonly #beforeWrite: () => void;
+	readonly #torn: TornLine | undefined;
 	#lines: string[] = [];
 	/** Those before it are written. */
 	#firstLine = 0;
@@ -50,11 +59,17 @@ export class LineWriter {
 	/** Characters taken since the last try to write. */
 	#untried = 0;
 	#dropped = 0;
+	#lost = 0;
 	/** Taken from `#lines`, not yet written. */
 	#chunk: Buffer | undefined;
 	#scheduled = false;
 	#retrying = false;
 	#failing = false;
+	#retryMs = RETRY_MS;
+	/** The present chunk begins inside a line. */
+	#cut = false;
+	/** The last write was cut off in a line, the beginning of which is not in the file any more. */
+	#tookBack = false;
 	#ended = false;
 	#flushed: (() => void)[] = [];
 	/** `performance.now()` of the last write. */
@@ -68,7 +83,14 @@ export class LineWriter {
 		this.#maxWrite = options.maxWrite ?? Number.POSITIVE_INFINITY;
 		this.#onError = options.onError ?? reportOnStderr;
 		this.#onDropped = options.onDropped ?? (() => {});
+		this.#beforeWrite = options.beforeWrite ?? (() => {});
+		this.#torn = options.shared && isFile(options.fd) ? new TornLine(options.fd) : undefined;
 		process.on("exit", this.#atExit);
+	}
+
+	/** Lines that nobody will read. */
+	get lost(): number {
+		return this.#lost;
 	}
 
 	/** Takes one line with its line break. Never throws. */
@@ -76,6 +98,7 @@ export class LineWriter {
 		if (this.#ended) return;
 		if (this.#waiting + line.length > this.#maxWaiting) {
 			this.#dropped++;
+			this.#lost++;
 			return;
 		}
 		this.#lines.push(line);
@@ -91,7 +114,8 @@ export class LineWriter {
 
 	/** Writes now. Resolves when all is written, or after `timeout` milliseconds when nobody takes it. */
 	flush(timeout = 2000): Promise<void> {
-		if (this.#writeWaiting()) return Promise.resolve();
+		// A failure lasts longer than anybody who flushes can wait.
+		if (this.#writeWaiting() || this.#failing) return Promise.resolve();
 		return new Promise((resolve) => {
 			const timer = setTimeout(resolve, timeout);
 			this.#flushed.push(() => {
@@ -127,16 +151,19 @@ export class LineWriter {
 		setTimeout(() => {
 			this.#retrying = false;
 			this.#send();
-		}, RETRY_MS).unref();
+		}, this.#retryMs).unref();
 	}
 
 	/** Writes what waits; false when some of it has to be tried again. */
 	#writeWaiting(): boolean {
+		this.#beforeWrite();
 		for (let chunk = this.#nextChunk(); chunk; chunk = this.#nextChunk()) {
 			try {
 				const written = writeSync(this.#fd, chunk);
-				this.#chunk = written < chunk.length ? chunk.subarray(written) : undefined;
+				this.#chunk = this.#rest(chunk, written);
+				if (this.#tookBack) return this.#failed(diskFull());
 				this.#failing = false;
+				this.#retryMs = RETRY_MS;
 			} catch (error) {
 				return this.#failed(error as NodeJS.ErrnoException);
 			}
@@ -148,6 +175,22 @@ export class LineWriter {
 			return this.#writeWaiting();
 		}
 		return true;
+	}
+
+	/** What is left to be written of a chunk. */
+	#rest(chunk: Buffer, written: number): Buffer | undefined {
+		this.#tookBack = false;
+		const lineStart = written === 0 ? 0 : chunk.lastIndexOf(LINE_END, written - 1) + 1;
+		// Of a line that was begun by an earlier write only a part could be taken back: that is no help.
+		const begunEarlier = this.#cut && lineStart === 0;
+		this.#cut = begunEarlier || written > lineStart;
+		if (written === chunk.length) return undefined;
+		if (this.#cut && !begunEarlier && this.#torn?.takeBack(written - lineStart)) {
+			this.#cut = false;
+			this.#tookBack = true;
+			return chunk.subarray(lineStart);
+		}
+		return chunk.subarray(written);
 	}
 
 	#nextChunk(): Buffer | undefined {
@@ -180,19 +223,26 @@ export class LineWriter {
 		return text;
 	}
 
-	/** Whether the log is over (true) or the same bytes are to be tried again (false). */
-	#failed(error: NodeJS.ErrnoException): boolean {
-		if (error.code === "EPIPE") {
-			this.#end();
-			this.#onError("nobody reads the log any more (EPIPE); no further lines are written");
-			return true;
-		}
+	/** The same lines are to be tried again, so the answer is always no. */
+	#failed(error: NodeJS.ErrnoException): false {
 		// A non-blocking descriptor that is full is no failure.
-		if (error.code !== "EAGAIN" && !this.#failing) {
+		if (error.code === "EAGAIN") return false;
+		this.#retryMs = Math.min(LONGEST_RETRY_MS, this.#retryMs * 2);
+		if (error.code === "EPIPE") this.#skipCutLine();
+		if (!this.#failing) {
 			this.#failing = true;
 			this.#onError(`the log cannot be written; lines are kept and tried again: ${error.message}`);
 		}
 		return false;
+	}
+
+	/** The reader that had the beginning of the line is gone; the next one cannot use its end. */
+	#skipCutLine(): void {
+		if (!this.#cut || this.#chunk === undefined) return;
+		this.#cut = false;
+		this.#lost++;
+		// The line break stays: the beginning may still be in the pipe.
+		this.#chunk = this.#chunk.subarray(Math.max(0, this.#chunk.indexOf(LINE_END)));
 	}
 
 	#end(): void {
@@ -227,6 +277,10 @@ export function isPipe(fd: number): boolean {
 		// Closed: nothing will be written at all.
 		return false;
 	}
+}
+
+function diskFull(): NodeJS.ErrnoException {
+	return Object.assign(new Error("there is no room for a whole line"), { code: "ENOSPC" });
 }
 
 function sleep(milliseconds: number): void {

@@ -29,6 +29,8 @@ export interface LogOptions extends LogSettings {
 	readonly write?: (line: string) => void;
 	/** Other processes write to the same stdout: lines must not get into each other's. */
 	readonly sharesStdout?: boolean;
+	/** Called before lines are written. Must not throw. */
+	readonly beforeLines?: (() => void) | undefined;
 	/** Milliseconds since the epoch. */
 	readonly now?: () => number;
 	/** Colours in the text format; by default when stdout is a terminal and NO_COLOR is not set. */
@@ -61,6 +63,8 @@ export class LogSink implements EventSink {
 			const writer = new LineWriter({
 				fd,
 				maxWrite: this.#longest,
+				shared: options.sharesStdout ?? false,
+				beforeWrite: options.beforeLines,
 				onDropped: (lines) => this.notice("warn", "log.dropped", { lines }),
 			});
 			this.#write = (line) => writer.write(`${line}\n`);
@@ -77,6 +81,11 @@ export class LogSink implements EventSink {
 		this.#threshold = SEVERITY[settings.level];
 		this.#format = this.#formatter(settings);
 		this.#keepsOpenings = settings.template !== undefined;
+	}
+
+	/** Lines that could not be written and will not be. */
+	get lost(): number {
+		return this.#writer?.lost ?? 0;
 	}
 
 	/** Resolves when every line so far is written, or after two seconds when nobody takes them. */

@@ -30,8 +30,14 @@ const SUPERVISORS: ReadonlySet<string> = new Set([
 	"process_start_time_seconds",
 ]);
 
-/** What the supervisor's process costs, added to what its workers cost. */
+/** What the supervisor counts too: refused clients, connections of lost workers, its own errors and what it costs. */
 const ADDED: ReadonlySet<string> = new Set([
+	"clawgate_handshakes_total",
+	"clawgate_handshake_duration_seconds",
+	"clawgate_connections_closed_total",
+	"clawgate_connection_duration_seconds",
+	"clawgate_internal_errors_total",
+	"clawgate_log_lines_lost_total",
 	"process_cpu_user_seconds_total",
 	"process_cpu_system_seconds_total",
 	"process_cpu_seconds_total",

@@ -9,6 +9,7 @@ import type {
 	OpenReport,
 	RejectReport,
 } from "../gateway/events.ts";
+import { INTERNAL_ERROR } from "../gateway/internal-error.ts";
 import { COLLECTED_METRICS, type CollectedMetric } from "./collected-metrics.ts";
 import { type RouteMetrics, RouteSeries } from "./route-series.ts";
 import type { MetricsSource } from "./source.ts";
@@ -87,6 +88,11 @@ export class Metrics implements EventSink {
 		"Times that a limit of a route refused, closed or slowed down a connection.",
 		["route", "limit"],
 	);
+	readonly #internalErrors = this.#counter(
+		"internal_errors_total",
+		"Mistakes in the gateway itself; each leaves a line internal.error.",
+		[],
+	);
 	readonly #reloads = this.#counter("config_reloads_total", "Reloads of the configuration.", ["result"]);
 	readonly #lastReload = new Gauge({
 		name: `${PREFIX}config_last_reload_success_timestamp_seconds`,
@@ -157,6 +163,7 @@ export class Metrics implements EventSink {
 	}
 
 	notice(_level: LogLevel, event: string): void {
+		if (event === INTERNAL_ERROR) this.#internalErrors.inc();
 		// The file is the running configuration again after somebody took a mistake back.
 		if (event === "config.unchanged") this.#lastReloadGood.set(1);
 		const result = RELOAD_RESULTS.get(event);

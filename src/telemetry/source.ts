@@ -67,6 +67,8 @@ export interface MetricsSource {
 	draining(): number;
 	certificates(): Iterable<CertificateFacts>;
 	workers(): WorkerFacts;
+	/** Lines of the log that could not be written. */
+	logLinesLost(): number;
 	/** How many addresses, users and routes each limit of connections knows now. */
 	limiters(): Iterable<{ readonly limit: string; readonly entries: number }>;
 }

@@ -1,4 +1,7 @@
-/** What a leg hears of its socket: functions that all legs share, so that a connection costs no closures. */
+/**
+ * What a leg hears of its socket: functions that all legs share, so that a connection costs no closures. What throws ends
+ * this tunnel and no other.
+ */
 import type { Socket } from "node:net";
 import type { Leg } from "./leg.ts";
 
@@ -20,13 +23,28 @@ function onError(): void {
 }
 
 function onEnd(this: LegSocket): void {
-	this[LEG]?.endRead();
+	const leg = this[LEG];
+	try {
+		leg?.endRead();
+	} catch (error) {
+		leg?.owner.failed(error);
+	}
 }
 
 function onClose(this: LegSocket): void {
-	this[LEG]?.gone();
+	const leg = this[LEG];
+	try {
+		leg?.gone();
+	} catch (error) {
+		leg?.owner.failed(error);
+	}
 }
 
 function onDrain(this: LegSocket): void {
-	this[LEG]?.drained();
+	const leg = this[LEG];
+	try {
+		leg?.drained();
+	} catch (error) {
+		leg?.owner.failed(error);
+	}
 }

@@ -20,4 +20,6 @@ export interface LegOwner {
 	exceeded(leg: Leg, limit: FrameLimit): void;
 	/** Reading from this leg stopped because it sends too fast. */
 	delayed(leg: Leg, limit: FrameLimit): void;
+	/** A mistake of ours: what a leg did for an event of its socket threw. */
+	failed(error: unknown): void;
 }

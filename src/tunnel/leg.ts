@@ -93,9 +93,14 @@ export class Leg {
 
 	/** The hot path; called by the reader for every read. */
 	receive(buffer: Buffer, length: number, reused: boolean): boolean {
-		const more = this.#take(buffer, length, reused);
-		if (!more) this.#stopped = true;
-		return more;
+		try {
+			const more = this.#take(buffer, length, reused);
+			if (!more) this.#stopped = true;
+			return more;
+		} catch (error) {
+			this.owner.failed(error);
+			return false;
+		}
 	}
 
 	#take(buffer: Buffer, length: number, reused: boolean): boolean {

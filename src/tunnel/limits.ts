@@ -57,6 +57,10 @@ export class FrameLimits implements WheelEntry {
 		this.#pacesBytes = this.#bytes !== undefined && limits.bytes?.delay === true;
 	}
 
+	failed(error: unknown): void {
+		this.#leg.owner.failed(error);
+	}
+
 	/** As {@link Leg.receive}. */
 	receive(buffer: Buffer, length: number, reused: boolean): boolean {
 		if (this.waiting) {

@@ -17,6 +17,8 @@ export type Termination =
 	| "protocol_error"
 	| "slow_consumer"
 	| "killed"
+	| "internal_error"
+	| "worker_lost"
 	| "shutdown";
 
 /** Why a tunnel ended; set once, by whatever came first. */

@@ -10,24 +10,14 @@ import { keepAlive, nextPing } from "./keepalive.ts";
 import { Leg } from "./leg.ts";
 import type { LegOwner } from "./leg-owner.ts";
 import { EXCEEDED, installLimits } from "./limits-install.ts";
-import type { FrameLimit, TunnelLimit } from "./limits-options.ts";
-import type { Outcome, Side, Termination } from "./report.ts";
+import type { FrameLimit } from "./limits-options.ts";
+import type { Outcome, Termination } from "./report.ts";
+import type { TunnelObserver } from "./tunnel-observer.ts";
 import type { TunnelOptions } from "./tunnel-options.ts";
 import type { TimerWheel, WheelEntry } from "./wheel.ts";
 
+export type { TunnelObserver } from "./tunnel-observer.ts";
 export type { TunnelOptions } from "./tunnel-options.ts";
-
-/** Who is told about the tunnel's life. */
-export interface TunnelObserver {
-	/** Both sides are closed; called exactly once. */
-	tunnelEnded(tunnel: Tunnel, outcome: Outcome): void;
-	/** Reading from `side` stopped because the other side is slow. */
-	tunnelPaused(tunnel: Tunnel, side: Side): void;
-	/** Our Ping to `side` was answered after `seconds`. */
-	tunnelPonged(tunnel: Tunnel, side: Side, seconds: number): void;
-	/** A limit closed the tunnel, or made the client wait (once for each wait). */
-	tunnelLimited(tunnel: Tunnel, limit: TunnelLimit): void;
-}
 
 /** What the gateway tells both sides when it ends a tunnel itself. */
 export interface GatewayClose {
@@ -116,6 +106,13 @@ export class Tunnel implements LegOwner, WheelEntry {
 		this.#decide({ code: NO_CLOSE_FRAME, reason: "", initiator: "gateway", termination });
 		this.client.socket.destroy();
 		this.backend.socket.destroy();
+	}
+
+	/** Ends it because of a mistake of ours, which costs nobody else his connection. Also called by the wheel. */
+	failed(error: unknown): void {
+		this.#observer.tunnelFailed(this, error);
+		this.destroy("internal_error");
+		if (this.client.closed && this.backend.closed) this.#finish();
 	}
 
 	// What the legs tell.

@@ -8,8 +8,10 @@ export interface WheelEntry {
 	wheelAt: number;
 	wheelNext: WheelEntry | null;
 	wheelPrevious: WheelEntry | null;
-	/** Called at or after `wheelAt`; returns when to be woken next (ms, same clock), Infinity for never. Must not throw. */
+	/** Called at or after `wheelAt`; returns when to be woken next (ms, same clock), Infinity for never. */
 	expire(now: number): number;
+	/** {@link expire} threw: a mistake of ours, that the other entries must not notice. It is not scheduled any more. */
+	failed(error: unknown): void;
 }
 
 /** A tick that is so much late (ms) means that the process did not run: what peers sent meanwhile has not been read. */
@@ -112,9 +114,14 @@ export class TimerWheel {
 		for (const each of due) {
 			if (each.wheelAt > this.now) continue;
 			this.cancel(each);
-			const next = each.expire(this.now);
-			// expire() may have scheduled the entry itself; its returned time is the later word.
-			this.schedule(each, next);
+			try {
+				const next = each.expire(this.now);
+				// expire() may have scheduled the entry itself; its returned time is the later word.
+				this.schedule(each, next);
+			} catch (error) {
+				this.cancel(each);
+				each.failed(error);
+			}
 		}
 	}
 

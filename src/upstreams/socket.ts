@@ -2,6 +2,8 @@
 import { connect, type LookupFunction, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { GatewayError } from "../errors.ts";
+import { reservedFromBackends } from "../sockets/descriptors.ts";
+import { descriptorOf } from "../sockets/direct-write.ts";
 import { type EndpointAddress, endpointId } from "./endpoint.ts";
 import { connectFailed, socketErrorWords } from "./failure.ts";
 import { rememberSession, type TlsConnectOptions, tlsOptionsFor } from "./tls.ts";
@@ -54,6 +56,10 @@ export function openSocket(
 	const onReady = (): void => finish(undefined);
 	const onConnect = (): void => {
 		clearTimeout(timer);
+		if (reservedFromBackends(descriptorOf(tcp))) {
+			onError(Object.assign(new Error("no descriptor is left"), { code: "EMFILE" }));
+			return;
+		}
 		tcp.setNoDelay(true);
 		if (preamble !== undefined) tcp.write(preamble);
 		if (!address.secure) onReady();

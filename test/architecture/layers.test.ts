@@ -31,6 +31,8 @@ const GROUPS: Readonly<Record<string, string>> = {
 	"admin-api.ts": "app",
 	"reload.ts": "app",
 	"metrics-source.ts": "app",
+	"last-resort.ts": "app",
+	"cancellable.ts": "app",
 };
 
 const MOST_LINES = 300;

@@ -13,12 +13,10 @@ async function expectCause(script: Script, cause: string, args: readonly string[
 	return diagnosis;
 }
 
-/** Answers Pings, forever. */
-async function answerPings(peer: BackendPeer): Promise<void> {
-	for (;;) {
-		const ping = await peer.readFrameOf(OPCODE.ping, 60_000);
-		peer.sendFrame(OPCODE.pong, ping.payload);
-	}
+/** Waits for a Ping and answers it. */
+async function answerPing(peer: BackendPeer): Promise<void> {
+	const ping = await peer.readFrameOf(OPCODE.ping, 60_000);
+	peer.sendFrame(OPCODE.pong, ping.payload);
 }
 
 /** Answers one Ping, then does what `then` says with the Close frame. */
@@ -204,12 +202,13 @@ describe("--hold", () => {
 		}`);
 		const url = `ws://127.0.0.1:${nginx}/`;
 		const { step } = await expectProblem(url, "idle-cut", ["--hold", "5s"]);
-		expect(step("hold").seen).toMatch(/without a Close frame \(1006\) after [23]\.\d s/);
+		// As long as nginx waits, counted from when the doctor got round to looking.
+		expect(step("hold").seen).toMatch(/without a Close frame \(1006\) after [1-4]\.\d s/);
 		expect(step("hold").advice[0]).toContain("proxy_read_timeout");
 		expect(step("hold").advice.join()).toContain("--ping-every 1s");
-		expect(step("hold").ms).toBeGreaterThan(1_800);
+		expect(step("hold").ms).toBeGreaterThan(1_000);
 		const kept = await expectHealthy(url, ["--hold", "4s", "--ping-every", "500ms"]);
-		expect(kept.step("hold").seen).toMatch(/^open for 4\.0 s with [5-8] Pings/);
+		expect(kept.step("hold").seen).toMatch(/^open for 4\.\d s with [2-8] Pings/);
 	});
 
 	test("a server that closes idle connections with a Close frame", async () => {
@@ -225,14 +224,15 @@ describe("--hold", () => {
 		const script = accepting({}, async (peer) => {
 			peer.sendFrame(OPCODE.pong, (await peer.readFrameOf(OPCODE.ping)).payload);
 		});
-		await expectCause(script, "idle-forgotten", ["--hold", "200ms", "--timeout", "300ms"]);
-		await expectCause(script, "pings-unanswered", ["--hold", "5s", "--ping-every", "100ms", "--timeout", "300ms"]);
+		await expectCause(script, "idle-forgotten", ["--hold", "200ms", "--timeout", "1s"]);
+		await expectCause(script, "pings-unanswered", ["--hold", "5s", "--ping-every", "100ms", "--timeout", "1s"]);
 	});
 
 	test("a connection that ends although Pings keep it busy", async () => {
-		const script = accepting({}, (peer) => {
-			setTimeout(() => peer.end(), 600);
-			return answerPings(peer);
+		const script = accepting({}, async (peer) => {
+			// The first one is before the time in which it is held.
+			for (let answered = 0; answered < 4; answered++) await answerPing(peer);
+			peer.end();
 		});
 		const { step } = await expectCause(script, "ended-while-held", ["--hold", "5s", "--ping-every", "100ms"]);
 		expect(step("hold").seen).toMatch(/with [1-9] Pings?, one every 100 ms/);
@@ -245,7 +245,7 @@ describe("--hold", () => {
 				socket.on("close", () => clearInterval(timer));
 			},
 		});
-		const { step } = await expectHealthy(url, ["--hold", "500ms"]);
-		expect(step("hold").seen).toMatch(/, [1-9] Pings? from the server, and still answers$/);
+		const { step } = await expectHealthy(url, ["--hold", "1s"]);
+		expect(step("hold").seen).toMatch(/, [1-9]\d* Pings? from the server, and still answers$/);
 	});
 });

@@ -53,6 +53,7 @@ const TERMINATIONS: Readonly<Record<string, string>> = {
 	slow_consumer: "reads too slowly",
 	killed: "closed by an operator",
 	shutdown: "gateway stopped",
+	internal_error: "mistake in the gateway",
 };
 
 export function terminationName(termination: string): string {

@@ -19,7 +19,7 @@ export async function askEach<T>(
 	workers: readonly WorkerHandle[],
 	ask: (worker: WorkerHandle) => Promise<T>,
 ): Promise<Parts<T>> {
-	const answers = await Promise.allSettled(workers.map(ask));
+	const answers = await Promise.allSettled(workers.map((worker) => askUnlessStuck(worker, ask)));
 	const parts: { worker: WorkerHandle; body: T }[] = [];
 	const missing: number[] = [];
 	for (const [index, answer] of answers.entries()) {
@@ -29,6 +29,14 @@ export async function askEach<T>(
 		else if (worker.channel.open) missing.push(worker.number);
 	}
 	return { parts, missing: missing.length > 0 ? { missing_workers: missing.sort((a, b) => a - b) } : {} };
+}
+
+/** One that is stuck makes the change when it goes on; nobody waits for that. */
+async function askUnlessStuck<T>(worker: WorkerHandle, ask: (worker: WorkerHandle) => Promise<T>): Promise<T> {
+	const answer = ask(worker);
+	if (!worker.stuck) return answer;
+	answer.catch(() => undefined);
+	throw new Error(`worker ${worker.number} does not answer`);
 }
 
 /** Has each of them do an operation of the API; an answer that is an error counts as none. */

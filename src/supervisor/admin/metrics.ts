@@ -79,7 +79,12 @@ export class GatewayMetrics implements MetricsText {
 			this.#report(worker, await worker.channel.call("metrics", undefined, ANSWER_MS));
 			fresh.add(worker);
 		};
-		await Promise.allSettled(this.#alive().map(ask));
+		// One that is stuck is not waited for.
+		await Promise.allSettled(
+			this.#alive()
+				.filter(({ stuck }) => !stuck)
+				.map(ask),
+		);
 		return fresh;
 	}
 

@@ -36,8 +36,7 @@ const HEADLINES: ReadonlyMap<string, Headline> = new Map<string, Headline>([
 				word(fields.close_initiator),
 				word(fields.termination),
 				milliseconds(fields.duration_ms),
-				`in=${bytes(fields.bytes_in)}/${word(fields.messages_in)}msg`,
-				`out=${bytes(fields.bytes_out)}/${word(fields.messages_out)}msg`,
+				...(fields.bytes_in === undefined ? [] : traffic(fields)),
 			],
 		},
 	],
@@ -107,6 +106,14 @@ function isList(value: unknown): value is string[] {
 
 function isObject(value: unknown): value is Record<string, unknown> {
 	return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+/** Absent where the process that counted it is gone. */
+function traffic(fields: LogFields): string[] {
+	return [
+		`in=${bytes(fields.bytes_in)}/${word(fields.messages_in)}msg`,
+		`out=${bytes(fields.bytes_out)}/${word(fields.messages_out)}msg`,
+	];
 }
 
 /** `route -> endpoint`, as far as the connection got. */

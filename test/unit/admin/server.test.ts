@@ -62,6 +62,7 @@ describe("metrics", () => {
 				endpoints: none,
 				draining: () => 3,
 				certificates: none,
+				logLinesLost: () => 0,
 				workers: () => ({ serving: 1, configured: 1 }),
 				limiters: none,
 			},

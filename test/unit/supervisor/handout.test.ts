@@ -1,11 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { Handout } from "../../../src/supervisor/handout.ts";
+import { Handout, type HandoutDeps } from "../../../src/supervisor/handout.ts";
 
 /** A worker that notes what it is sent. */
 class FakeWorker {
 	readonly got: number[] = [];
-	send(_listener: string, handle: { close(): void }): void {
+	/** The numbers under which it has to answer, in order. */
+	readonly open: number[] = [];
+	send(_listener: string, handle: { close(): void }, number: number): void {
 		this.got.push((handle as FakeHandle).number);
+		this.open.push(number);
 	}
 }
 
@@ -20,8 +23,8 @@ class FakeHandle {
 	}
 }
 
-function stage(workers: number) {
-	const handout = new Handout();
+function stage(workers: number, deps: HandoutDeps = {}) {
+	const handout = new Handout(deps);
 	const all = Array.from({ length: workers }, () => new FakeWorker());
 	for (const worker of all) handout.enter(worker);
 	let last = 0;
@@ -33,15 +36,18 @@ function stage(workers: number) {
 			handout.give("a", handle);
 		}
 	};
+	const takeAll = (worker: FakeWorker) => {
+		for (const number of worker.open.splice(0)) handout.took(worker, number);
+	};
 	/** Everybody takes what was sent to them until nothing is on the way. */
 	const settle = (...takers: FakeWorker[]) => {
 		let before = -1;
 		while (before !== sum(all)) {
 			before = sum(all);
-			for (const worker of takers) for (let i = worker.got.length; i > 0; i--) handout.took(worker);
+			for (const worker of takers) takeAll(worker);
 		}
 	};
-	return { handout, workers: all as [FakeWorker, FakeWorker, ...FakeWorker[]], give, settle, handles };
+	return { handout, workers: all as [FakeWorker, FakeWorker, ...FakeWorker[]], give, settle, takeAll, handles };
 }
 
 const sum = (workers: readonly FakeWorker[]) => workers.reduce((total, { got }) => total + got.length, 0);
@@ -61,7 +67,7 @@ describe("a handout", () => {
 		give(3);
 		expect(workers[0].got).toEqual([1, 2]);
 		expect(handles[0]?.closed).toBe(false);
-		handout.took(workers[0]);
+		handout.took(workers[0], workers[0].open[0] as number);
 		expect(handles.map(({ closed }) => closed)).toEqual([true, false, false]);
 		expect(workers[0].got).toEqual([1, 2, 3]);
 	});
@@ -136,5 +142,76 @@ describe("a handout", () => {
 		handout.drop("a");
 		expect(handles.map(({ closed }) => closed)).toEqual([false, false, true]);
 		expect(handout.count("a")).toBe(2);
+	});
+
+	it("gives what a worker never received to another one, and passes it over until it says that it has room", () => {
+		const rooms: boolean[] = [];
+		const { handout, workers, give, takeAll } = stage(2, { room: (_, full) => rooms.push(full) });
+		give(4);
+		takeAll(workers[1]);
+		// The first worker has read everything, and has said nothing about 1 and 3.
+		handout.answered(workers[0], handout.lastNumber, true);
+		expect(workers[1].got).toEqual([2, 4, 1, 3]);
+		give(2);
+		takeAll(workers[1]);
+		takeAll(workers[1]);
+		expect(workers[1].got).toEqual([2, 4, 1, 3, 5, 6]);
+		handout.answered(workers[0], handout.lastNumber, false);
+		handout.answered(workers[0], handout.lastNumber, true);
+		expect(rooms).toEqual([true, false]);
+		give(2);
+		expect(workers[0].got).toEqual([1, 3, 7]);
+		expect(handout.count("a")).toBe(8);
+	});
+
+	it("does not take an answer about what was sent later for a loss", () => {
+		const { handout, workers, give } = stage(1);
+		const before = handout.lastNumber;
+		give(1);
+		handout.answered(workers[0], before, true);
+		expect(workers[0].got).toEqual([1]);
+	});
+
+	it("closes connections, and says why, when every worker is full", () => {
+		const unserved: unknown[] = [];
+		const { handout, workers, give, handles } = stage(1, {
+			unserved: (listener, _, why) => unserved.push([listener, why]),
+		});
+		give(3);
+		handout.refused(workers[0], workers[0].open[0] as number, true);
+		expect(unserved).toEqual([
+			["a", "full"],
+			["a", "full"],
+		]);
+		expect(handles.map(({ closed }) => closed)).toEqual([true, false, true]);
+		expect(handout.count("a")).toBe(1);
+	});
+
+	it("passes a worker over that is stuck; what waits for it goes to others at once, what was sent to it some beats later", () => {
+		const { handout, workers, give, settle } = stage(2);
+		give(8);
+		handout.passOver(workers[0]);
+		settle(workers[1]);
+		expect(workers[1].got).toEqual([2, 4, 6, 8, 5, 7]);
+		for (let i = 0; i < 5; i++) handout.beat();
+		expect(workers[1].got).toHaveLength(6);
+		handout.beat();
+		settle(workers[1]);
+		expect(workers[1].got).toEqual([2, 4, 6, 8, 5, 7, 1, 3]);
+		// It comes back, and gives up what came too late.
+		for (const number of workers[0].open) handout.refused(workers[0], number, false);
+		handout.comeBack(workers[0]);
+		give(2);
+		expect(workers[0].got).toHaveLength(3);
+		expect(handout.count("a")).toBe(10);
+	});
+
+	it("keeps connections while every worker is stuck", () => {
+		const { handout, workers, give } = stage(1);
+		handout.passOver(workers[0]);
+		give(2);
+		expect(workers[0].got).toEqual([]);
+		handout.comeBack(workers[0]);
+		expect(workers[0].got).toEqual([1, 2]);
 	});
 });

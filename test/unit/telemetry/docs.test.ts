@@ -68,6 +68,7 @@ describe("docs/observability.md", () => {
 				endpoints: nothing,
 				draining: () => 0,
 				certificates: nothing,
+				logLinesLost: () => 0,
 				workers: () => ({ serving: 1, configured: 1 }),
 				limiters: nothing,
 			},

@@ -122,10 +122,11 @@ describe("LineWriter", () => {
 		text += readAvailable(reader);
 		const dropped = onDropped.mock.calls[0]?.[0] as number;
 		expect(dropped).toBeGreaterThan(0);
+		expect(writer.lost).toBe(dropped);
 		expect(text.length).toBe((30 - dropped) * 10_000);
 	});
 
-	it("survives a reader that goes away, and says so once", async () => {
+	it("goes on with the lines that nobody read when a pipe has a reader again, and says once that it had none", async () => {
 		const { reader, writer: fd } = pipe();
 		const onError = vi.fn();
 		const writer = lineWriter({ fd, onError });
@@ -135,6 +136,51 @@ describe("LineWriter", () => {
 		writer.write("two\n");
 		await writer.flush();
 		expect(onError).toHaveBeenCalledExactlyOnceWith(expect.stringContaining("EPIPE"));
+		const next = open(join(folder, "pipe"), NON_BLOCKING_READ);
+		writer.write("three\n");
+		let text = "";
+		await vi.waitFor(
+			() => {
+				text += readAvailable(next);
+				expect(text).toBe("one\ntwo\nthree\n");
+			},
+			{ timeout: 5_000 },
+		);
+		expect(writer.lost).toBe(0);
+	});
+
+	it("gives the next reader whole lines when one went away in the middle of a line, and counts that one as lost", async () => {
+		const { reader, writer: fd } = pipe();
+		const writer = lineWriter({ fd, onError: vi.fn() });
+		const long = `${"x".repeat(199_999)}\n`;
+		writer.write(`first\n${long}`);
+		writer.write("last\n");
+		await writer.flush(0);
+		let text = readAvailable(reader);
+		expect(text.length).toBeLessThan(long.length);
+		// The pipe is full again, or empty: the reader goes away in both cases.
+		closeQuietly(reader);
+		writer.write("after\n");
+		await vi.waitFor(() => expect(writer.lost).toBe(1));
+		text = "";
+		const next = open(join(folder, "pipe"), NON_BLOCKING_READ);
+		await vi.waitFor(
+			() => {
+				text += readAvailable(next);
+				expect(text.endsWith("\nlast\nafter\n")).toBe(true);
+			},
+			{ timeout: 5_000 },
+		);
+	});
+
+	it("does not hold up the end of the process for a pipe without a reader", async () => {
+		const { reader, writer: fd } = pipe();
+		const writer = lineWriter({ fd, onError: vi.fn() });
+		closeQuietly(reader);
+		writer.write("one\n");
+		const start = performance.now();
+		await writer.flush(5_000);
+		expect(performance.now() - start).toBeLessThan(1_000);
 	});
 
 	it.skipIf(!existsSync("/dev/full"))("survives a full disk, and says so once", async () => {

@@ -13,6 +13,7 @@ const EMPTY: MetricsSource = {
 	draining: () => 0,
 	certificates: () => [],
 	limiters: () => [],
+	logLinesLost: () => 0,
 	workers: () => ({ serving: 1, configured: 1 }),
 };
 
@@ -224,7 +225,9 @@ describe("the registry", () => {
 				"clawgate_endpoint_up gauge",
 				"clawgate_handshake_duration_seconds histogram",
 				"clawgate_handshakes_total counter",
+				"clawgate_internal_errors_total counter",
 				"clawgate_limiter_entries gauge",
+				"clawgate_log_lines_lost_total counter",
 				"clawgate_messages_total counter",
 				"clawgate_ping_rtt_seconds histogram",
 				"clawgate_rate_limited_total counter",

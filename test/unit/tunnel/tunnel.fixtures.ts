@@ -26,6 +26,8 @@ export interface TestTunnel {
 	readonly backend: RawPeer;
 	readonly outcomes: Outcome[];
 	readonly pongs: { side: Side; seconds: number }[];
+	/** What threw inside of it. */
+	readonly failures: unknown[];
 	/** Turns the clock on, a tick at a time. */
 	advance(milliseconds: number): void;
 	/** Turns the clock on in one step, as after a time in which the process did not run. */
@@ -42,11 +44,13 @@ export async function openTunnel(changes: Partial<TunnelOptions> = {}): Promise<
 	const wheel = new TimerWheel(() => now);
 	const outcomes: Outcome[] = [];
 	const pongs: { side: Side; seconds: number }[] = [];
+	const failures: unknown[] = [];
 	const tunnel = new Tunnel(clientSocket, backendSocket, { ...OPTIONS, ...changes }, wheel, {
 		tunnelEnded: (_, outcome) => void outcomes.push(outcome),
 		tunnelPaused: () => undefined,
 		tunnelPonged: (_, side, seconds) => void pongs.push({ side, seconds }),
 		tunnelLimited: () => undefined,
+		tunnelFailed: (_, error) => void failures.push(error),
 	});
 	tunnel.start([], []);
 	onTestFinished(() => {
@@ -66,6 +70,7 @@ export async function openTunnel(changes: Partial<TunnelOptions> = {}): Promise<
 		backend: backendPeer,
 		outcomes,
 		pongs,
+		failures,
 		advance,
 		stall: (milliseconds) => {
 			now += milliseconds;

@@ -12,6 +12,10 @@ class Entry implements WheelEntry {
 		this.expired.push(now);
 		return this.next(now);
 	}
+	readonly failures: unknown[] = [];
+	failed(error: unknown): void {
+		this.failures.push(error);
+	}
 }
 
 /** A wheel whose clock the test turns; 10 ms a tick, 8 slots. */
@@ -30,6 +34,19 @@ function manualWheel(): { wheel: TimerWheel; advance(to: number): void } {
 }
 
 describe("the timer wheel", () => {
+	test("an entry that throws hears of it, and the others are woken all the same", () => {
+		const { wheel, advance } = manualWheel();
+		const entries = [new Entry(), new Entry(), new Entry()] as const;
+		entries[1].next = () => {
+			throw new Error("a mistake");
+		};
+		for (const entry of entries) wheel.schedule(entry, 20);
+		advance(40);
+		expect(entries.map(({ expired }) => expired)).toEqual([[20], [20], [20]]);
+		expect(entries[1].failures).toEqual([new Error("a mistake")]);
+		expect(wheel.size).toBe(0);
+	});
+
 	test("wakes an entry at its time, not before and at most a tick later", () => {
 		const { wheel, advance } = manualWheel();
 		const entry = new Entry();

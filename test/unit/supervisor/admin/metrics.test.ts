@@ -13,6 +13,7 @@ const NOTHING: MetricsSource = {
 	endpoints: () => [],
 	draining: () => 0,
 	certificates: () => [],
+	logLinesLost: () => 0,
 	workers: () => ({ serving: 1, configured: 1 }),
 	limiters: () => [],
 };

@@ -32,6 +32,7 @@ function worker(steering: () => Steering | Promise<Steering>) {
 			endpoints: () => [],
 			draining: () => 0,
 			certificates: () => [],
+			logLinesLost: () => 0,
 			workers: () => ({ serving: 1, configured: 1 }),
 			limiters: () => [],
 		},

@@ -58,6 +58,7 @@ export class TestWorkers implements Workers {
 			number,
 			pid: 1_000 + number,
 			channel: new Channel<WorkerContract, SupervisorContract>(ours),
+			stuck: false,
 		};
 		const channel: SupervisorChannel = new Channel<SupervisorContract, WorkerContract>(theirs);
 		const worker: TestWorker = {

@@ -78,6 +78,7 @@ export function startSupervisor(clock?: { now: number }): TestSupervisor {
 				number,
 				pid: 1_000 + number,
 				channel: new Channel<WorkerContract, SupervisorContract>(supervisorEnd),
+				stuck: false,
 			};
 			for (const listener of onStart) listener(handle);
 			const channel: SupervisorChannel = new Channel<SupervisorContract, WorkerContract>(end);
