@@ -56,6 +56,9 @@ const command: AdminCommand = {
 export const close: Command = (argv, io) => runAdminCommand(command, argv, io);
 
 /** The fields that were given. */
-export function closeBody(close_code: number | undefined, reason: string | undefined): Record<string, unknown> {
+export function closeBody(
+	close_code: number | "none" | undefined,
+	reason: string | undefined,
+): Record<string, unknown> {
 	return { ...(close_code !== undefined && { close_code }), ...(reason !== undefined && { reason }) };
 }

@@ -117,7 +117,7 @@ test.each(["client", "backend"] as const)("a %s that answers no ping is given up
 });
 
 test("answered pings keep both sides alive, and neither sees the pong to a ping it did not send", async () => {
-	const { gateway, client, server } = await open("ping: { interval: 100ms, timeout: 200ms }");
+	const { gateway, client, server } = await open("ping: { interval: 100ms, timeout: 200ms, sides: [client, backend] }");
 	let answered = 0;
 	for (const peer of [client, server]) {
 		void (async () => {
