@@ -1,5 +1,5 @@
 // Very many tunnels held at once, then drained: node scale/hold.js [--tunnels 90000] [--workers 10] [--spread 60] [--hold 30] [--json FILE]
-// Exits with 1 when one of them is lost, does not answer, or does not end with a clean Close 1012.
+// Exits with 1 when one of them is lost, does not answer, or does not end with a clean Close 1001.
 // Each process has its own limit of open files: a worker holds two for each tunnel, a client or backend process one.
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -65,7 +65,7 @@ try {
 	for (const answer of drained.value) for (const [how, count] of Object.entries(answer.codes)) codes[how] = (codes[how] ?? 0) + count;
 	result.pings = sum(drained.value, "pings");
 	result.drain = { spread, seconds: drained.seconds, codes };
-	if (codes["1012"] !== tunnels) wrong.push(`tunnels ended with ${JSON.stringify(codes)}`);
+	if (codes["1001"] !== tunnels) wrong.push(`tunnels ended with ${JSON.stringify(codes)}`);
 	const { code, signal } = await gateway.end(60_000);
 	if (code !== 0) wrong.push(`the gateway ended with ${code ?? signal}`);
 	result.closes = log.closes;

@@ -13,7 +13,7 @@ Closes connections of a running gateway at once, each with a Close frame. To spr
 
 ${FILTER_HELP}
   --all              every connection
-  --close-code CODE  what the client is told (default: 1008; 1012 asks most clients to come back)
+  --close-code CODE  what the client is told (default: 1008; 1001 asks most clients to come back)
   --reason TEXT      text of the Close frame, at most 123 bytes
 ${ADMIN_HELP}
   clawgate close user=mallory --reason "account closed"
@@ -56,6 +56,9 @@ const command: AdminCommand = {
 export const close: Command = (argv, io) => runAdminCommand(command, argv, io);
 
 /** The fields that were given. */
-export function closeBody(close_code: number | undefined, reason: string | undefined): Record<string, unknown> {
+export function closeBody(
+	close_code: number | "none" | undefined,
+	reason: string | undefined,
+): Record<string, unknown> {
 	return { ...(close_code !== undefined && { close_code }), ...(reason !== undefined && { reason }) };
 }

@@ -28,7 +28,7 @@ brings it back). Several words narrow it down.
   --all              every connection of the gateway
   --spread TIME      over how long: 90s, 5m, 1h (default: the route's drain, or shutdown.drain)
   --timeout TIME     after this what is still open is cut off
-  --close-code CODE  what the client is told (default: 1012)
+  --close-code CODE  what the client is told, or none (default: 1001, or as configured)
   --reason TEXT      text of the Close frame, at most 123 bytes
   --wait             shows the progress until the last connection has ended
   --status           drains that run and the last ones that ended
@@ -75,7 +75,7 @@ const command: AdminCommand = {
 			...filter,
 			...(spread !== undefined && { spread }),
 			...(timeout !== undefined && { timeout }),
-			...closeBody(integerOption(values, "close-code"), reason),
+			...closeBody(values["close-code"] === "none" ? "none" : integerOption(values, "close-code"), reason),
 		});
 		if (values.json !== true) io.stdout(begun(started, values.wait === true));
 		const last = values.wait === true ? await followDrain(client, started, io) : started;

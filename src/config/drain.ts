@@ -1,19 +1,20 @@
 /** How connections are closed when they have to go: `drain` of a route, and of `shutdown`. */
 import { z } from "zod";
-import { closeCode, closeReason, finiteTimer, span } from "./values.ts";
+import { closeCodeOr, closeReason, finiteTimer, span } from "./values.ts";
 
 export const drainOptions = z
 	.strictObject({
-		timeout: finiteTimer
-			.prefault("30s")
-			.meta({ description: "After this time what is still open is cut off without waiting for a Close reply." }),
+		timeout: finiteTimer.prefault("30s").meta({
+			description:
+				"After this time what is still open is cut off without waiting for a Close reply. A frame that is under way may take so long to its end.",
+		}),
 		spread: span.prefault("20s").meta({
 			description:
 				"Connections are closed one by one over this time, in random order, so that clients do not all come back at once. Never longer than `timeout`; `0s` closes all at once.",
 		}),
-		close_code: closeCode.prefault(1012).meta({
+		close_code: closeCodeOr("none").prefault(1001).meta({
 			description:
-				"Code of the Close frame. 1012 is “service restart”; older .NET clients take 1012 to 1014 for a protocol error, and Phoenix LiveView takes 1001 for “the user left”.",
+				"Code of the Close frame; `none` ends connections without one. 1012, “service restart”, says it better than 1001, but many client libraries take it for a protocol error: see clients.md.",
 		}),
 		reason: closeReason
 			.prefault("service restart")

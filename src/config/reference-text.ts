@@ -32,7 +32,7 @@ with which editors complete and check the file while it is written.
 | rate | \`50/s\`, \`100/m\`, \`10/h\`; for bytes \`64KiB/s\`, \`1MiB/s\` | On average; how much may come at once is the \`burst\`. |
 | percentage | \`50%\`, \`50\` | |
 | address range | \`10.0.0.0/8\`, \`::1\` | IPv4 or IPv6; without \`/\` one address. |
-| close code | \`1012\`, \`4401\` | One that may be sent: 1000, 1001, 1003, 1007 to 1014, 3000 to 4999 (RFC 6455 section 7.4). |
+| close code | \`1001\`, \`4401\` | One that may be sent: 1000, 1001, 1003, 1007 to 1014, 3000 to 4999 (RFC 6455 section 7.4). |
 | file | \`certs/chat.pem\` | A relative path starts at the folder of the configuration file. |
 
 Anchors, aliases and merge keys (\`<<\`) of YAML work everywhere.
@@ -74,7 +74,7 @@ export const FULL_EXAMPLE = `## An example with most keys
 
 \`\`\`yaml
 trusted_proxies: [10.0.0.0/8]
-shutdown: { delay: 0s, drain: { timeout: 30s, spread: 20s, close_code: 1012, reason: "service restart" } }
+shutdown: { delay: 0s, drain: { timeout: 30s, spread: 20s, close_code: 1001, reason: "service restart" } }
 log: { level: info, format: json }
 admin: { address: "127.0.0.1:9090", token: "\${ADMIN_TOKEN:-}" }
 
@@ -133,7 +133,7 @@ routes:
       max_frame_size: 1MiB
       max_buffered: 1MiB
     retries: { attempts: 3, on: [connect_failure, handshake_timeout, bad_handshake, "502", "503", "504"] }
-    drain: { timeout: 5m, spread: 5m, close_code: 1012, reason: "service restart" }
-    close_codes: { backend_lost: 1011, overload: 1013, auth_expired: 4401 }
+    drain: { timeout: 5m, spread: 5m, close_code: 1001, reason: "service restart" }
+    close_codes: { backend_lost: pass, client_lost: pass, overload: 1013, auth_expired: 4401 }
 \`\`\`
 `;

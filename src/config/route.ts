@@ -12,7 +12,7 @@ import { tunnelLimitOptions } from "../tunnel/limits-options.ts";
 import { splitCookieOptions } from "../upstreams/sticky/cookie_options.ts";
 import { drainOptions } from "./drain.ts";
 import { retryOptions } from "./retries.ts";
-import { closeCode, finiteTimer, nameText, timer } from "./values.ts";
+import { closeCode, closeCodeOr, finiteTimer, nameText, timer } from "./values.ts";
 
 const timeoutOptions = z.strictObject({
 	connect: finiteTimer.prefault("5s").meta({ description: "For one endpoint to accept the connection." }),
@@ -33,8 +33,11 @@ const pingMap = z.strictObject({
 	timeout: finiteTimer.prefault("20s").meta({ description: "Time for the Pong, or anything else, to arrive." }),
 	sides: z
 		.array(z.enum(["client", "backend"]))
-		.prefault(["client", "backend"])
-		.meta({ description: "Which sides are pinged." }),
+		.prefault(["client"])
+		.meta({
+			description:
+				"Which sides are pinged. A backend that is busy for a while cannot answer, and is not dead: a side that is not pinged has TCP keep-alive.",
+		}),
 });
 
 /** `off` has the same shape as the map: an interval that never comes and no sides. */
@@ -45,8 +48,12 @@ const pingOptions = z
 	);
 
 const closeCodeOptions = z.strictObject({
-	backend_lost: closeCode.prefault(1011).meta({
-		description: "The backend went away without a Close frame. 1014 would say it better, but some clients refuse it.",
+	backend_lost: closeCodeOr("pass").prefault("pass").meta({
+		description:
+			"What a client is told whose backend went away without a Close frame. `pass`: nothing; its connection ends as the backend's did, with FIN or reset, so that its library does what it does without a gateway.",
+	}),
+	client_lost: closeCodeOr("pass").prefault("pass").meta({
+		description: "The same for the backend of a client that went away. Many servers take 1001 for “it left”.",
 	}),
 	overload: closeCode.prefault(1013).meta({ description: "The gateway or a slow reader cannot keep up." }),
 	auth_expired: closeCode.prefault(4401).meta({ description: "The token of the connection has run out." }),

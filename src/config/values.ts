@@ -1,6 +1,7 @@
 /** Value types that several sections of routes.yaml use: timers, close codes, names, files. */
 import { z } from "zod";
 import { duration, finiteDuration } from "../options.ts";
+import { NO_CLOSE_FRAME } from "../tunnel/report.ts";
 
 /** Node's timers take a signed 32-bit number of milliseconds; a longer one would fire at once. */
 const LONGEST_MS = 2 ** 31 - 1;
@@ -44,6 +45,16 @@ export const closeCode = z
 	.int({ error: CLOSE_CODES })
 	.refine(isSendableCloseCode, { error: CLOSE_CODES })
 	.meta({ minimum: 1000, maximum: 4999 });
+
+/** A close code an operator may choose, or a word for the end without a Close frame. */
+export function closeCodeOr<const Word extends string>(word: Word) {
+	return z.union([z.literal(word), closeCode], { error: `${CLOSE_CODES}; or ${word}` });
+}
+
+/** As the code that stands for it in a tunnel: {@link NO_CLOSE_FRAME} for the word. */
+export function tunnelCloseCode(chosen: number | string): number {
+	return typeof chosen === "number" ? chosen : NO_CLOSE_FRAME;
+}
 
 /** A close reason: a control frame holds 125 bytes, two of them are the code (RFC 6455 §5.5). */
 export const closeReason = z.string().refine((text) => Buffer.byteLength(text) <= 123, {

@@ -1,12 +1,14 @@
 /** Closes connections politely: in random order, evenly over a window, then a deadline. */
+import type { GatewayClose } from "../tunnel/gateway-close.ts";
 import type { Termination } from "../tunnel/report.ts";
 import type { Connection } from "./connections.ts";
 
 export interface DrainOptions {
 	/** Over how long the Closes are spread, ms. The first goes out at once. */
 	readonly spread: number;
-	/** After this time, ms, what is still open is cut off. */
+	/** After this time, ms, what is still open is cut off. Until then a frame that is under way may pass. */
 	readonly timeout: number;
+	/** As of {@link GatewayClose}. */
 	readonly closeCode: number;
 	readonly reason: string;
 	readonly termination: Termination;
@@ -61,9 +63,8 @@ export class Drain {
 			return;
 		}
 		const due = spread <= 0 ? this.total : Math.min(this.total, Math.floor((elapsed / spread) * this.total) + 1);
-		while (this.#sent < due && this.#sent < this.#waiting.length) {
-			this.#waiting[this.#sent++]?.tunnel?.close({ code: closeCode, reason, termination });
-		}
+		const told: GatewayClose = { code: closeCode, reason, termination, patience: timeout - elapsed };
+		while (this.#sent < due && this.#sent < this.#waiting.length) this.#waiting[this.#sent++]?.tunnel?.close(told);
 		// Those that left by themselves meanwhile need no turn: with the last of them gone, the drain is over early.
 		while (this.#waiting.length > this.#sent && !isOpen(this.#waiting.at(-1))) this.#release(this.#waiting.pop());
 		if (this.#sent === this.#waiting.length && this.remaining === 0) {

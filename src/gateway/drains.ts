@@ -1,5 +1,6 @@
 /** The drains of one gateway process, running and lately ended, for whoever wants to see how far they are. */
 import type { DrainConfig } from "../config/schema.ts";
+import { tunnelCloseCode } from "../config/values.ts";
 import type { Termination } from "../tunnel/report.ts";
 import type { Connection } from "./connections.ts";
 import { Drain } from "./drain.ts";
@@ -35,6 +36,7 @@ export interface DrainProgress {
 	readonly started_at: string;
 	readonly spread_ms: number;
 	readonly timeout_ms: number;
+	/** 1006: they end without a Close frame. */
 	readonly close_code: number;
 }
 
@@ -67,11 +69,12 @@ export class Drains {
 	start(request: DrainRequest): Drain {
 		const { policy, termination, target, connections, takesOver = false } = request;
 		if (request.late) this.#lookOuts.push({ since: performance.now(), request: { ...request, connections: [] } });
+		const closeCode = tunnelCloseCode(policy.close_code);
 		const taken = [...connections].filter((connection) => takesOver || !connection.draining);
 		const drain = new Drain(taken, {
 			spread: policy.spread,
 			timeout: policy.timeout,
-			closeCode: policy.close_code,
+			closeCode,
 			reason: policy.reason,
 			termination,
 			random: this.#random,
@@ -83,7 +86,7 @@ export class Drains {
 			started_at: new Date().toISOString(),
 			spread_ms: policy.spread,
 			timeout_ms: policy.timeout,
-			close_code: policy.close_code,
+			close_code: closeCode,
 		};
 		const entry: Entry = { facts, drain };
 		this.#entries.push(entry);
@@ -107,8 +110,9 @@ export class Drains {
 		this.#lookOuts = this.#lookOuts.filter(({ since }) => now - since < LATE_MS);
 		for (const { since, request } of this.#lookOuts) {
 			if (connection.age <= now - since || !request.late?.(connection)) continue;
-			const { close_code: code, reason } = request.policy;
-			connection.tunnel?.close({ code, reason, termination: request.termination });
+			const { reason, timeout: patience, close_code } = request.policy;
+			const code = tunnelCloseCode(close_code);
+			connection.tunnel?.close({ code, reason, termination: request.termination, patience });
 		}
 	}
 

@@ -1,6 +1,7 @@
 /** A snapshot: everything compiled from one configuration. It is swapped whole; `UpstreamStates` lives on across it. */
 import { type FileContents, readContent, sameContent } from "../config/files.ts";
 import type { DrainConfig, GatewayConfig, RouteConfig, UpstreamConfig } from "../config/schema.ts";
+import { tunnelCloseCode } from "../config/values.ts";
 import { AddressRanges } from "../options.ts";
 import { compilePolicy, type Policy } from "../policy/index.ts";
 import type { PolicyStates } from "../policy/states.ts";
@@ -206,7 +207,8 @@ function compileRoute(config: RouteConfig, deps: SnapshotDeps): CompiledRoute {
 			pingTimeout: ping.timeout,
 			pingClient: ping.sides.includes("client"),
 			pingBackend: ping.sides.includes("backend"),
-			backendLostCode: config.close_codes.backend_lost,
+			backendLostCode: tunnelCloseCode(config.close_codes.backend_lost),
+			clientLostCode: tunnelCloseCode(config.close_codes.client_lost),
 			authExpiredCode: config.close_codes.auth_expired,
 			limits: compileTunnelLimits(config.limits, config.close_codes.overload),
 		},

@@ -196,6 +196,8 @@ export class Listener {
 		server.removeAllListeners("secureConnection");
 		server.on("secureConnection", (socket: TLSSocket) => {
 			socket.on("error", ignoreError);
+			// Each is a whole handshake for the gateway, and nothing for the client. Whoever owns the socket gets an error.
+			socket.disableRenegotiation();
 			if (!this.#rememberPeer(socket)) return;
 			proxyHeaders.adopt(socket);
 			// With `require` Node has closed the connection itself by now. The first request may have come with the

@@ -9,6 +9,8 @@ export function unreadableRequest(error: NodeJS.ErrnoException & { rawPacket?: B
 			return new GatewayError("HEADERS_TOO_LARGE");
 		case "ERR_HTTP_REQUEST_TIMEOUT":
 			return new GatewayError("HEADERS_TIMEOUT");
+		case "ERR_TLS_RENEGOTIATION_DISABLED":
+			return new GatewayError("TLS_FAILED", "the client asked to renegotiate TLS");
 		case "ECONNRESET":
 		case "EPIPE":
 			return undefined;

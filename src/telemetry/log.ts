@@ -104,8 +104,10 @@ export class LogSink implements EventSink {
 		if (this.#wants("info")) this.#line("info", "ws.open", openFields(facts, report), details);
 	}
 
+	/** A backend that was cut off in the middle is a warning; the other ends are news. */
 	close(facts: ConnectionFacts, report: CloseReport): void {
-		if (this.#wants("info")) this.#line("info", "ws.close", closeFields(facts, report), facts[DETAILS]);
+		const level = report.termination === "backend_drop" ? "warn" : "info";
+		if (this.#wants(level)) this.#line(level, "ws.close", closeFields(facts, report), facts[DETAILS]);
 	}
 
 	/** A client's mistake is news, a backend's or the gateway's failure is a warning. */

@@ -5,6 +5,9 @@
 import type { Socket } from "node:net";
 import type { Leg } from "./leg.ts";
 
+/** Node emits it, and lets the connection go on. */
+const RENEGOTIATION = "ERR_TLS_RENEGOTIATION_DISABLED";
+
 const LEG = Symbol("clawgate.leg");
 type LegSocket = Socket & { [LEG]?: Leg };
 
@@ -18,8 +21,10 @@ export function listenToSocket(leg: Leg): void {
 	socket.on("drain", onDrain);
 }
 
-function onError(): void {
-	// `close` follows and says it: with neither FIN nor Close before it the leg was reset.
+function onError(this: LegSocket, error: NodeJS.ErrnoException): void {
+	// For the others `close` follows and says it: with neither FIN nor Close before it the leg was reset.
+	// OpenSSL is in the middle of something here: a write or an end has to wait.
+	if (error.code === RENEGOTIATION) setImmediate(() => this[LEG]?.renegotiated());
 }
 
 function onEnd(this: LegSocket): void {

@@ -8,10 +8,14 @@ export interface LegOwner {
 	readonly clock: { readonly now: number; readonly stalled: boolean };
 	/** A Close frame from this leg has passed. */
 	closeSeen(leg: Leg): void;
+	/** A Close of ours that waited for a boundary was written to this leg. */
+	closeWritten(): void;
 	/** FIN: nothing more will come from this leg. */
 	ended(leg: Leg): void;
 	/** The socket is closed for good. */
 	gone(leg: Leg): void;
+	/** The peer of this leg asked to renegotiate TLS. */
+	renegotiated(leg: Leg): void;
 	/** Reading from this leg stopped because the other one is slow. */
 	paused(leg: Leg): void;
 	/** The answer to our Ping number `count` came back from this leg. */

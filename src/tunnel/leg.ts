@@ -45,8 +45,8 @@ export class Leg {
 	guard: Guard | null = null;
 	/** A frame of ours for this leg that waits for a boundary in the other leg's stream. */
 	pendingControl: Buffer | null = null;
-	/** Whether {@link pendingControl} is a Close. */
-	pendingClose = false;
+	/** Whether {@link pendingControl} is a Close; `held`: it follows the one of the other leg, whatever boundaries there are. */
+	pendingClose: boolean | "held" = false;
 
 	/** When our unanswered Ping was written (coarse ms); 0 = none. */
 	pingSentAt = 0;
@@ -140,7 +140,7 @@ export class Leg {
 
 	/** Whether this side has closed, or was asked to: data from it is no reason to wait any longer. */
 	get goodbye(): boolean {
-		return this.ended || this.muted || this.pendingClose || this.meter.closeCode !== 0;
+		return this.ended || this.muted || this.pendingClose !== false || this.meter.closeCode !== 0;
 	}
 
 	/** Whether nothing of the other side is written to this leg any more. */
@@ -156,14 +156,15 @@ export class Leg {
 
 	/**
 	 * Writes a frame of ours at the next boundary: now, or when the frame under way has passed. A Close takes the
-	 * place of anything that waits and mutes the leg.
+	 * place of anything that waits and mutes the leg; an empty one stands for the end without a Close frame.
 	 */
 	writeControl(frame: Buffer, isClose: boolean): void {
 		if (this.muted || this.finished || this.socket.destroyed || this.pendingClose) return;
 		if (this.writableBoundary) {
 			this.muted = isClose;
 			this.pendingControl = null;
-			this.writer.append(frame);
+			if (frame.length > 0) this.writer.append(frame);
+			else this.finish();
 			// What still comes for a muted leg needs no room in it, and the answer to the Close is behind it.
 			if (isClose) this.peer.resume();
 			return;
@@ -173,15 +174,34 @@ export class Leg {
 		this.peer.watchFrames();
 	}
 
+	/** As {@link writeControl} with a Close, but not before the Close that waits for the other leg is written. */
+	holdClose(frame: Buffer): void {
+		if (this.muted || this.finished || this.socket.destroyed || this.pendingClose) return;
+		this.pendingControl = frame;
+		this.pendingClose = "held";
+	}
+
+	/** What a held Close was waiting for has happened, or cannot happen any more. */
+	releaseClose(): void {
+		if (this.pendingClose !== "held") return;
+		// The other side may have closed by itself meanwhile.
+		this.pendingClose = this.peer.meter.closeCode === 0;
+		if (this.pendingClose) this.flushControl();
+		else this.pendingControl = null;
+	}
+
 	/** Writes what waits; called by the guard at a boundary. */
 	flushControl(): void {
 		const frame = this.pendingControl;
-		if (frame === null) return;
+		if (frame === null || this.pendingClose === "held") return;
 		const isClose = this.pendingClose;
 		this.pendingControl = null;
 		this.pendingClose = false;
 		this.writeControl(frame, isClose);
-		if (isClose && this.meter.closeCode !== 0) this.finish();
+		if (!isClose || !this.muted) return;
+		if (this.meter.closeCode !== 0) this.finish();
+		this.owner.closeWritten();
+		this.peer.releaseClose();
 	}
 
 	/** Takes this leg's stream to the slow path until the guard has no more reason to look. */
@@ -205,11 +225,11 @@ export class Leg {
 	}
 
 	/**
-	 * Gives the socket up when its time is over. A stream that is whole, up to its Close, only has to be delivered by the
-	 * kernel, which a reset would forbid.
+	 * Gives the socket up when its time is over. A stream that ends with a Close or between two frames only has to be
+	 * delivered by the kernel, which a reset would forbid.
 	 */
 	expire(): void {
-		const whole = this.muted || this.peer.meter.closeCode !== 0;
+		const whole = this.muted || this.peer.meter.closeCode !== 0 || this.writableBoundary;
 		if (whole && this.socket.writableLength === 0) this.socket.destroy();
 		else this.reset();
 	}
@@ -255,6 +275,11 @@ export class Leg {
 		if (this.ended) return;
 		this.ended = true;
 		this.owner.ended(this);
+	}
+
+	/** The peer asked to renegotiate TLS. */
+	renegotiated(): void {
+		this.owner.renegotiated(this);
 	}
 
 	/** The socket is closed. */

@@ -1,4 +1,4 @@
-/** How a tunnel ended: the words of CONFIG §4. */
+/** How a tunnel ended: the words of the log. */
 
 export type Side = "client" | "backend";
 
@@ -7,6 +7,7 @@ export type Initiator = Side | "gateway";
 export type Termination =
 	| "normal"
 	| "client_drop"
+	| "backend_end"
 	| "backend_drop"
 	| "idle_timeout"
 	| "ping_timeout"
@@ -20,6 +21,9 @@ export type Termination =
 	| "internal_error"
 	| "worker_lost"
 	| "shutdown";
+
+/** Stands for the end of a connection without a Close frame; it is never written into one (RFC 6455 §7.4.1). */
+export const NO_CLOSE_FRAME = 1006;
 
 /** Why a tunnel ended; set once, by whatever came first. */
 export interface Outcome {

@@ -11,8 +11,10 @@ export interface TunnelOptions {
 	readonly pingTimeout: number;
 	readonly pingClient: boolean;
 	readonly pingBackend: boolean;
-	/** The code for the client when the backend is lost. */
+	/** The code for the client when the backend is lost; {@link NO_CLOSE_FRAME}: it sees the same end as the gateway did. */
 	readonly backendLostCode: number;
+	/** The same for the backend when the client is lost. */
+	readonly clientLostCode: number;
 	/** The code for the client when its permission runs out. */
 	readonly authExpiredCode: number;
 	/** What may pass, and how fast; undefined = anything. */

@@ -1,17 +1,16 @@
 /**
  * A tunnel: two legs after the 101, until both are closed. It decides what each side is told when the other ends
- * (CONFIG §7), runs the idle, lifetime, ping and close times, and reports exactly once.
+ * (docs/lifecycle.md), runs the idle, lifetime, ping and close times, and reports exactly once.
  */
 import type { Socket } from "node:net";
 import { OFF } from "../options.ts";
-import { closePayload, controlFrame, OPCODE } from "../protocol/frames.ts";
-import { maskingKey } from "../protocol/masking-key.ts";
+import { type GatewayClose, GOING_AWAY, tell, tellBoth, tellLost } from "./gateway-close.ts";
 import { keepAlive, nextPing } from "./keepalive.ts";
 import { Leg } from "./leg.ts";
 import type { LegOwner } from "./leg-owner.ts";
 import { EXCEEDED, installLimits } from "./limits-install.ts";
 import type { FrameLimit } from "./limits-options.ts";
-import type { Outcome, Termination } from "./report.ts";
+import { NO_CLOSE_FRAME, type Outcome, type Termination } from "./report.ts";
 import type { TunnelObserver } from "./tunnel-observer.ts";
 import type { TunnelOptions } from "./tunnel-options.ts";
 import type { TimerWheel, WheelEntry } from "./wheel.ts";
@@ -19,17 +18,8 @@ import type { TimerWheel, WheelEntry } from "./wheel.ts";
 export type { TunnelObserver } from "./tunnel-observer.ts";
 export type { TunnelOptions } from "./tunnel-options.ts";
 
-/** What the gateway tells both sides when it ends a tunnel itself. */
-export interface GatewayClose {
-	/** Close code for the client; the backend gets 1001. */
-	readonly code: number;
-	readonly reason: string;
-	readonly termination: Termination;
-}
-
-/** Told to a backend whatever the client is told (CONFIG §7). */
-const GOING_AWAY = 1001;
-const NO_CLOSE_FRAME = 1006;
+/** The client did what it must not do (RFC 6455 §7.4.1). */
+const POLICY_VIOLATION = 1008;
 /** Silence before TCP keep-alive probes start. */
 const KEEP_ALIVE_DELAY_MS = 60_000;
 
@@ -50,7 +40,7 @@ export class Tunnel implements LegOwner, WheelEntry {
 
 	readonly #observer: TunnelObserver;
 	#outcome: Outcome | undefined;
-	/** Since when the tunnel is ending (coarse ms); 0 = it is open. */
+	/** From when the time for the end is counted (coarse ms); 0 = it is open. */
 	#closingSince = 0;
 	/** When it has to be over, whatever the peers still send. */
 	#cutAt = Number.POSITIVE_INFINITY;
@@ -87,25 +77,31 @@ export class Tunnel implements LegOwner, WheelEntry {
 	 * echoes. When the peers are ending it already, this only bounds how long they may take, and returns false.
 	 */
 	close(told: GatewayClose): boolean {
+		const { client, backend, options } = this;
+		const { now } = this.clock;
+		const { code, reason, termination, patience } = told;
 		if (this.closing) {
-			this.#cutAt = Math.min(this.#cutAt, this.clock.now + this.options.close);
+			const waits = client.pendingClose || backend.pendingClose;
+			this.#cutAt = Math.min(this.#cutAt, now + (waits && patience ? patience : options.close));
 			this.clock.schedule(this, this.#closeDeadline());
 			return false;
 		}
-		this.#cutAt = this.clock.now + this.options.close;
-		this.#decide({ code: told.code, reason: told.reason, initiator: "gateway", termination: told.termination });
-		this.#tell(this.client, told.code, told.reason);
-		this.#tell(this.backend, GOING_AWAY, told.reason);
-		this.client.limits?.lift();
-		this.backend.limits?.lift();
+		this.#cutAt = now + (patience ?? options.close);
+		this.#decide({ code, reason, initiator: "gateway", termination });
+		if (tellBoth(client, backend, told) && patience) {
+			this.#closingSince += Math.max(patience - options.close, 0);
+			this.clock.schedule(this, this.#closeDeadline());
+		}
+		client.limits?.lift();
+		backend.limits?.lift();
 		return true;
 	}
 
-	/** Ends both sides at once, without a Close. */
+	/** Ends both sides at once, without a Close: with FIN between two frames, with RST inside one. */
 	destroy(termination: Termination): void {
 		this.#decide({ code: NO_CLOSE_FRAME, reason: "", initiator: "gateway", termination });
-		this.client.socket.destroy();
-		this.backend.socket.destroy();
+		this.client.expire();
+		this.backend.expire();
 	}
 
 	/** Ends it because of a mistake of ours, which costs nobody else his connection. Also called by the wheel. */
@@ -124,12 +120,25 @@ export class Tunnel implements LegOwner, WheelEntry {
 		if (leg.muted) leg.finish();
 	}
 
+	closeWritten(): void {
+		this.#closingSince = Math.max(this.clock.now, 1);
+		this.clock.schedule(this, this.#closeDeadline());
+	}
+
+	renegotiated(leg: Leg): void {
+		const reason = `the ${leg.side} asked to renegotiate TLS`;
+		this.close({ code: POLICY_VIOLATION, reason, termination: "protocol_error" });
+		leg.socket.destroy();
+	}
+
 	ended(leg: Leg): void {
 		const { peer } = leg;
 		if (!this.closing) {
-			this.#decideDrop(leg);
-			this.#tellDropped(peer);
+			this.#decideLost(leg, leg.meter.atBoundary && leg.side === "backend" ? "backend_end" : undefined);
+			tellLost(peer, this.options);
 		}
+		leg.releaseClose();
+		peer.releaseClose();
 		// A direction that ended inside a frame has no boundary for a Close: the peer sees the same cut as we did.
 		peer.finish();
 		// Otherwise this leg stays writable: the other side's late Close reply still belongs to it.
@@ -138,17 +147,14 @@ export class Tunnel implements LegOwner, WheelEntry {
 
 	gone(leg: Leg): void {
 		const { peer } = leg;
-		if (!leg.ended) {
-			const boundary = peer.writableBoundary;
-			if (!this.closing) {
-				this.#decideDrop(leg);
-				if (boundary) this.#tellDropped(peer);
-			}
-			if (boundary || peer.muted) peer.finish();
-			else peer.reset();
-		} else {
-			peer.finish();
+		if (!leg.ended && !this.closing) {
+			this.#decideLost(leg);
+			if (peer.writableBoundary) tellLost(peer, this.options);
 		}
+		peer.releaseClose();
+		// A reset is passed on as one, unless all that this side had to say is said.
+		if (leg.ended || peer.muted || leg.meter.closeCode !== 0) peer.finish();
+		else peer.reset();
 		if (this.client.closed && this.backend.closed) this.#finish();
 	}
 
@@ -176,10 +182,10 @@ export class Tunnel implements LegOwner, WheelEntry {
 		this.#observer.tunnelLimited(this, limit);
 		if (!this.closing) {
 			this.#decide({ code, reason, initiator: "gateway", termination: "limit" });
-			this.#tell(leg, code, reason);
+			tell(leg, code, reason);
 		}
 		// Somebody may have said goodbye already: then only nothing more may pass.
-		if (leg.meter.closeCode === 0) this.#tell(peer, GOING_AWAY, reason);
+		if (leg.meter.closeCode === 0) tell(peer, GOING_AWAY, reason);
 		peer.muted = true;
 		if (peer.meter.closeCode !== 0) peer.finish();
 		peer.limits?.lift();
@@ -273,20 +279,9 @@ export class Tunnel implements LegOwner, WheelEntry {
 		this.clock.schedule(this, this.#closeDeadline());
 	}
 
-	#decideDrop(leg: Leg): void {
-		const termination = leg.side === "client" ? "client_drop" : "backend_drop";
-		this.#decide({ code: NO_CLOSE_FRAME, reason: "", initiator: leg.side, termination });
-	}
-
-	/** Tells `survivor` that the other side is gone. */
-	#tellDropped(survivor: Leg): void {
-		if (survivor.side === "client") this.#tell(survivor, this.options.backendLostCode, "backend connection lost");
-		else this.#tell(survivor, GOING_AWAY, "client connection lost");
-	}
-
-	#tell(leg: Leg, code: number, reason: string): void {
-		const mask = leg.side === "backend" ? maskingKey() : undefined;
-		leg.writeControl(controlFrame(OPCODE.close, closePayload(code, reason), mask), true);
+	/** The leg ended without a Close. */
+	#decideLost({ side }: Leg, termination: Termination = side === "client" ? "client_drop" : "backend_drop"): void {
+		this.#decide({ code: NO_CLOSE_FRAME, reason: "", initiator: side, termination });
 	}
 
 	#finish(): void {

@@ -1,4 +1,5 @@
 /** TLS towards the endpoints of an upstream: the `tls` option, compiled once and shared by all its connections. */
+import { constants } from "node:crypto";
 import { isIP } from "node:net";
 import { type ConnectionOptions, createSecureContext, type SecureContextOptions } from "node:tls";
 import { z } from "zod";
@@ -41,7 +42,8 @@ const MAX_SESSIONS = 1024;
  * @throws Error naming the key whose file cannot be read or used
  */
 export function compileUpstreamTls(config: UpstreamTlsConfig, read: (path: string) => Buffer): TlsConnectOptions {
-	const context: SecureContextOptions = {};
+	// A backend's wish to renegotiate (TLS 1.2) is refused: each would cost the gateway a handshake, without a limit.
+	const context: SecureContextOptions = { secureOptions: constants.SSL_OP_NO_RENEGOTIATION };
 	for (const key of ["ca", "cert", "key"] as const) {
 		const path = config[key];
 		if (path === undefined) continue;

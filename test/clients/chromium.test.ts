@@ -33,7 +33,7 @@ async function startBrowser() {
 const statusOf = (page: Page) => page.locator("#status").textContent();
 const logOf = (page: Page) => page.locator("#log").textContent();
 
-test("two tabs chat over wss on one server, and a stop tells them 1012", { timeout: 90_000 }, async () => {
+test("two tabs chat over wss on one server, and a stop tells them 1001", { timeout: 90_000 }, async () => {
 	const one = await startChatServer({ name: "one" });
 	onTestFinished(() => one.close());
 	const two = await startChatServer({ name: "two" });
@@ -88,13 +88,13 @@ test("two tabs chat over wss on one server, and a stop tells them 1012", { timeo
 
 	await gateway.stop();
 	for (const page of tabs) {
-		await until(async () => (await logOf(page))?.includes("code 1012, “service restart”"), {
+		await until(async () => (await logOf(page))?.includes("code 1001, “service restart”"), {
 			what: "the page to show why it was disconnected",
 		});
 	}
 	expect(gateway.lines.of("ws.close").map(({ close_code, close_initiator }) => [close_code, close_initiator])).toEqual([
-		[1012, "gateway"],
-		[1012, "gateway"],
+		[1001, "gateway"],
+		[1001, "gateway"],
 	]);
 	await gateway.expectQuiet();
 });

@@ -180,7 +180,7 @@ export async function watchDrain(page: Page, { clients, backends, gateway }: Sta
 	expect([...seen].filter((percent) => percent > 0 && percent < 100).length).toBeGreaterThanOrEqual(2);
 	const drained = clients.filter(({ closed }) => closed?.reason === "moving house");
 	expect(drained.length).toBeGreaterThan(0);
-	expect(new Set(drained.map(({ closed }) => closed?.code))).toEqual(new Set([1012]));
+	expect(new Set(drained.map(({ closed }) => closed?.code))).toEqual(new Set([1001]));
 	await gateway.lines.waitFor("drain.end", 5_000);
 }
 

@@ -197,8 +197,8 @@ describe("POST drain", () => {
 		const gateway = await startTestGateway(adminYaml({ one: [one.url], two: [two.url] }));
 		const [gone, kept] = [await openWs(gateway.url("/one")), await openWs(gateway.url("/two"))];
 		const { json } = await api(gateway.handle, "drain", { method: "POST", body: { route: "one" } });
-		expect(json).toMatchObject({ target: "route one", total: 1, spread_ms: 0, timeout_ms: 5000, close_code: 1012 });
-		expect(await gone.waitClosed()).toEqual({ code: 1012, reason: "service restart" });
+		expect(json).toMatchObject({ target: "route one", total: 1, spread_ms: 0, timeout_ms: 5000, close_code: 1001 });
+		expect(await gone.waitClosed()).toEqual({ code: 1001, reason: "service restart" });
 		kept.socket.send("kept");
 		expect(await kept.next()).toBe("kept");
 		await openWs(gateway.url("/one"));

@@ -93,8 +93,8 @@ test("the demo runs: page, WebSocket, TLS, admin, and it stops with exit 0", { t
 	expect(await (await fetch(`${admin}/metrics`)).text()).toMatch(/clawgate_connections_active\{[^}]*\} \d/);
 
 	child.kill("SIGTERM");
-	expect(await chat.waitClosed(8_000)).toEqual({ code: 1012, reason: "service restart" });
-	expect(await secure.waitClosed(8_000)).toEqual({ code: 1012, reason: "service restart" });
+	expect(await chat.waitClosed(8_000)).toEqual({ code: 1001, reason: "service restart" });
+	expect(await secure.waitClosed(8_000)).toEqual({ code: 1001, reason: "service restart" });
 	expect(await child.exit(15_000)).toEqual({ code: 0, signal: null });
 	child.out.assertPaired();
 	expect(child.out.of("ws.close")).toHaveLength(3);

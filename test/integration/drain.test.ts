@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { frame, OPCODE } from "../harness/frames.ts";
 import { until } from "../harness/poll.ts";
+import { accepting, startRawBackend } from "../harness/raw-backend.ts";
+import { openRaw } from "../harness/raw-client.ts";
 import { startReloadable } from "../harness/reloadable.ts";
 import { startWsBackend } from "../harness/ws-backend.ts";
 import { openWs } from "../harness/ws-client.ts";
@@ -28,7 +31,7 @@ describe("a drain", () => {
 		}
 		expect(Math.max(...tenths), `closed in each tenth of the window: ${tenths}`).toBeLessThanOrEqual(8);
 		const closed = clients.filter((client) => client.closed);
-		expect(new Set(closed.map((client) => client.closed?.code))).toEqual(new Set([1012]));
+		expect(new Set(closed.map((client) => client.closed?.code))).toEqual(new Set([1001]));
 		expect(new Set(closed.map((client) => client.closed?.reason))).toEqual(new Set(["moving"]));
 		expect(gateway.handle.connectionCount()).toBe(80);
 		const ended = await gateway.lines.waitFor("drain.end");
@@ -49,6 +52,44 @@ describe("a drain", () => {
 		await gateway.lines.waitFor("drain.end", 40_000);
 	}, 60_000);
 
+	test.each([
+		["lets a frame that is under way pass, although it takes longer than timeouts.close", "1001", 1001],
+		["with close_code none ends both sides with FIN, behind the frame that is under way", "none", 1006],
+	])("%s", async (_, closeCode, logged) => {
+		const backend = await startRawBackend(accepting());
+		const yaml = (upstream: string) => `
+			listeners: [{ address: "127.0.0.1:0" }]
+			upstreams: { a: { endpoints: ["${backend.url}"] }, b: { endpoints: ["${backend.url}"] } }
+			routes:
+				- { name: chat, match: {}, upstream: ${upstream}, timeouts: { close: 200ms }, drain: { spread: 0s, timeout: 20s, close_code: ${closeCode} } }
+		`;
+		const gateway = await startReloadable(yaml("a"));
+		const client = await openRaw(gateway.port);
+		const server = await backend.connection();
+		const upload = frame(OPCODE.binary, Buffer.alloc(100_000, 0x88), { mask: true });
+		client.write(upload.subarray(0, 60_000));
+		await until(() => server.unread.length === 60_000, { what: "the first part of the upload" });
+		await gateway.change(yaml("b"));
+		await new Promise((resolve) => setTimeout(resolve, 600));
+		expect([client.unread.length, client.ending, server.ending]).toEqual([0, "open", "open"]);
+		client.write(upload.subarray(60_000));
+		expect((await server.readFrame()).payload).toHaveLength(100_000);
+		if (closeCode === "none") {
+			expect(await client.ended()).toBe("fin");
+			expect(await server.ended()).toBe("fin");
+			expect([client.unread.length, server.unread.length]).toEqual([0, 0]);
+		} else {
+			expect((await server.readFrame()).closeCode).toBe(1001);
+			expect((await client.readFrame()).closeCode).toBe(1001);
+			client.sendClose(1001);
+			server.sendClose(1001);
+		}
+		client.end();
+		server.end();
+		expect(await gateway.lines.waitFor("ws.close")).toMatchObject({ termination: "drain", close_code: logged });
+		expect(gateway.lines.of("drain.start")[0]).toMatchObject({ close_code: logged });
+	});
+
 	test("cuts off at its deadline those that do not answer", async () => {
 		const backend = await startWsBackend({});
 		const yaml = (upstream: string) => `
@@ -61,6 +102,6 @@ describe("a drain", () => {
 		// Stops reading, so that the Close is never answered.
 		client.socket.pause();
 		await gateway.change(yaml("b"));
-		expect(await gateway.lines.waitFor("ws.close")).toMatchObject({ termination: "drain", close_code: 1012 });
+		expect(await gateway.lines.waitFor("ws.close")).toMatchObject({ termination: "drain", close_code: 1001 });
 	});
 });

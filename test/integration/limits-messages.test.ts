@@ -197,8 +197,8 @@ describe("the rate of messages", () => {
 		for (let i = 0; i < 10; i++) client.socket.send("x");
 		await until(() => limited(gateway, "messages"), { what: "the delay" });
 		void gateway.stop();
-		expect((await client.waitClosed()).code).toBe(1012);
-		expect(await gateway.waitForLog("ws.close")).toMatchObject({ client_close_code: 1012, backend_close_code: 1001 });
+		expect((await client.waitClosed()).code).toBe(1001);
+		expect(await gateway.waitForLog("ws.close")).toMatchObject({ client_close_code: 1001, backend_close_code: 1001 });
 	});
 
 	it("passes on what waits before the client's end is", async () => {

@@ -29,7 +29,7 @@ test("on_unhealthy: close tells the connections of an endpoint that goes down to
 	sick.add("one");
 	expect(await gateway.waitForLog("endpoint.down")).toMatchObject({ endpoint: one.id, reason: "status 500" });
 	await until(() => clients.filter(({ closed }) => closed).length === 3, { what: "three clients to be told" });
-	expect(clients.filter(({ closed }) => closed).map(({ closed }) => closed?.code)).toEqual([1012, 1012, 1012]);
+	expect(clients.filter(({ closed }) => closed).map(({ closed }) => closed?.code)).toEqual([1001, 1001, 1001]);
 	for (const record of gateway.lines.of("ws.close"))
 		expect(record).toMatchObject({ endpoint: one.id, termination: "drain" });
 	const again = await openWs(gateway.url());

@@ -106,6 +106,21 @@ test("an endpoint that drops its tunnels right after the 101 is ejected", async 
 	await gateway.expectQuiet();
 });
 
+test("an endpoint that ends its tunnels between two frames, right after the 101, is not ejected", async () => {
+	const ending = await startRawBackend(accepting({}, (peer) => peer.end()));
+	const good = await startRawBackend(echoingFrames());
+	const gateway = await start([ending.url, good.url], "consecutive_failures: 3, base_ejection_time: 60s");
+	for (let i = 0; i < 10; i++) {
+		const client = await openRaw(gateway.port);
+		if (i % 2 === 0) expect(await client.ended()).toBe("fin");
+		client.end();
+		if (i % 2 === 1) client.reset();
+	}
+	await gateway.expectQuiet();
+	expect(gateway.lines.of("ws.close").filter(({ termination }) => termination === "backend_end")).toHaveLength(5);
+	expect(gateway.lines.of("endpoint.ejected")).toEqual([]);
+});
+
 test("a 4xx, a client that leaves during the handshake, and a Close at once are no failures", async () => {
 	let mode: Script = refusing(403);
 	const picky = await startRawBackend((peer, index) => mode(peer, index));

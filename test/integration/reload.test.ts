@@ -78,7 +78,7 @@ describe("a reload", () => {
 		await echoes(await openRaw(gateway.port), "the old configuration serves");
 	});
 
-	test("that removes an endpoint tells only its connections to come back, with 1012", async () => {
+	test("that removes an endpoint tells only its connections to come back, with 1001", async () => {
 		const backends = [await startRawBackend(echoingFrames()), await startRawBackend(echoingFrames())];
 		const urls = backends.map(({ url }) => url);
 		const gateway = await startReloadable(yaml(urls));
@@ -92,8 +92,8 @@ describe("a reload", () => {
 		expect(told).toHaveLength(3);
 		for (const client of told) {
 			const close = await client.readFrame();
-			expect(close).toMatchObject({ closeCode: 1012, text: "service restart" });
-			client.sendClose(1012);
+			expect(close).toMatchObject({ closeCode: 1001, text: "service restart" });
+			client.sendClose(1001);
 			client.end();
 		}
 		await until(() => gateway.handle.connectionCount() === 3, { what: "the endpoint's connections to end" });
@@ -102,7 +102,7 @@ describe("a reload", () => {
 				endpoint: gone,
 				termination: "drain",
 				close_initiator: "gateway",
-				close_code: 1012,
+				close_code: 1001,
 			});
 		}
 		for (const client of clients) if (!told.includes(client)) await echoes(client, "did not notice");
@@ -122,8 +122,8 @@ describe("a reload", () => {
 			await openRaw(gateway.port, "/chat"),
 		];
 		await gateway.change(yaml([backend.url], more, route("b", "chat")));
-		expect(await a.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1012 });
-		expect(await b.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1012 });
+		expect(await a.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1001 });
+		expect(await b.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1001 });
 		await echoes(chat, "not concerned");
 	});
 

@@ -37,7 +37,7 @@ async function runGateway(shutdown: string) {
 }
 
 describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
-	test("refuses new connections, tells the open ones 1012, and exits 0", { timeout: 30_000 }, async () => {
+	test("refuses new connections, tells the open ones 1001, and exits 0", { timeout: 30_000 }, async () => {
 		const { child, port, backend } = await runGateway("{ drain: { timeout: 10s, spread: 300ms } }");
 		const clients = await Promise.all(Array.from({ length: 5 }, () => openRaw(port)));
 		for (const client of clients) {
@@ -49,13 +49,13 @@ describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
 		for (const client of clients) {
 			expect(await client.readFrame()).toMatchObject({
 				opcode: OPCODE.close,
-				closeCode: 1012,
+				closeCode: 1001,
 				text: "service restart",
 			});
 		}
 		// Nobody has answered yet: the gateway waits for them.
 		expect(child.process.exitCode).toBeNull();
-		for (const client of clients) client.sendClose(1012);
+		for (const client of clients) client.sendClose(1001);
 		for (const client of clients) expect(await client.ended()).toBe("fin");
 		for (const client of clients) client.end();
 		expect(await child.exit()).toEqual({ code: 0, signal: null });
@@ -67,10 +67,10 @@ describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
 		expect(closes).toHaveLength(5);
 		for (const line of closes) {
 			expect(line).toMatchObject({
-				close_code: 1012,
+				close_code: 1001,
 				close_initiator: "gateway",
 				termination: "shutdown",
-				client_close_code: 1012,
+				client_close_code: 1001,
 			});
 		}
 	});
@@ -154,9 +154,9 @@ test("the Closes of a drain are spread over its window", async () => {
 	const times = await Promise.all(
 		clients.map(async (client) => {
 			const { closeCode } = await client.readFrame();
-			expect(closeCode).toBe(1012);
+			expect(closeCode).toBe(1001);
 			const at = performance.now() - startedAt;
-			client.sendClose(1012);
+			client.sendClose(1001);
 			client.end();
 			return at;
 		}),
@@ -190,7 +190,7 @@ test("a handshake under way when the stop comes is answered, not cut", async () 
 	await gateway.expectQuiet();
 });
 
-test("a handshake that succeeds while the gateway stops is refused, or closed with 1012: it never holds the stop", async () => {
+test("a handshake that succeeds while the gateway stops is refused, or closed with 1001: it never holds the stop", async () => {
 	const backend = await startRawBackend(async (peer) => {
 		const request = await readRequest(peer);
 		await new Promise((resolve) => setTimeout(resolve, 400));
@@ -209,8 +209,8 @@ test("a handshake that succeeds while the gateway stops is refused, or closed wi
 	const stopped = gateway.stop();
 	const head = await client.readHead();
 	if (head.status === 101) {
-		expect((await client.readFrame()).closeCode).toBe(1012);
-		client.sendClose(1012);
+		expect((await client.readFrame()).closeCode).toBe(1001);
+		client.sendClose(1001);
 	} else {
 		expect([head.status, await client.readBody(head)]).toEqual([503, expect.stringMatching(/^SHUTTING_DOWN: /)]);
 	}

@@ -1,4 +1,5 @@
 /** Times: idle, ping, lifetime, and slow request heads. */
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { OPCODE, parseFrames } from "../harness/frames.ts";
 import { startTestGateway } from "../harness/gateway.ts";
@@ -117,7 +118,7 @@ test.each(["client", "backend"] as const)("a %s that answers no ping is given up
 });
 
 test("answered pings keep both sides alive, and neither sees the pong to a ping it did not send", async () => {
-	const { gateway, client, server } = await open("ping: { interval: 100ms, timeout: 200ms }");
+	const { gateway, client, server } = await open("ping: { interval: 100ms, timeout: 200ms, sides: [client, backend] }");
 	let answered = 0;
 	for (const peer of [client, server]) {
 		void (async () => {
@@ -138,6 +139,35 @@ test("answered pings keep both sides alive, and neither sees the pong to a ping 
 	client.reset();
 	await gateway.expectQuiet();
 });
+
+test("by default only the client is pinged: a backend that is busy is not dead, and has TCP keep-alive", async () => {
+	const { gateway, client, server } = await open("ping: { interval: 100ms, timeout: 10s }");
+	for (let pings = 0; pings < 5; pings++) {
+		const { payload } = await client.readFrameOf(OPCODE.ping);
+		client.sendFrame(OPCODE.pong, payload);
+	}
+	expect(server.unread).toHaveLength(0);
+	if (process.platform === "linux") {
+		// The gateway's end of each: its local port is the far end's remote one.
+		expect(hasKeepAlive(server.tcp.remotePort)).toBe(true);
+		expect(hasKeepAlive(gateway.port, client.tcp.localPort)).toBe(false);
+	}
+	client.reset();
+	await gateway.expectQuiet();
+});
+
+/** Whether the kernel's keep-alive timer runs for a TCP connection of this machine, by its ports. */
+function hasKeepAlive(local: number | undefined, remote?: number): boolean {
+	const hex = (port: number | undefined) => `:${Number(port).toString(16).toUpperCase().padStart(4, "0")}`;
+	const rows = readFileSync("/proc/net/tcp", "utf8").split("\n").slice(1);
+	const row = rows
+		.map((text) => text.trim().split(/\s+/))
+		.find(([, here = "", there = "", state]) => {
+			return state === "01" && here.endsWith(hex(local)) && (remote === undefined || there.endsWith(hex(remote)));
+		});
+	if (!row) throw new Error("there is no such connection");
+	return row[5]?.startsWith("02:") ?? false;
+}
 
 test("an unsolicited pong of a client reaches the backend", async () => {
 	const { gateway, client, server } = await open("ping: { interval: 10s, timeout: 10s }");

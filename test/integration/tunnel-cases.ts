@@ -149,8 +149,8 @@ function halfClose(transport: Transport): void {
 	test("a client that says FIN without a Close gets what the backend still sends", async () => {
 		const { gateway, client, server } = await open(transport);
 		client.end();
-		expect(await server.readFrame()).toMatchObject({ closeCode: 1001, masked: true });
 		expect(await server.ended()).toBe("fin");
+		expect(server.unread).toHaveLength(0);
 		const rest = frame(OPCODE.binary, randomBytes(MIB));
 		server.write(rest);
 		server.sendClose(1001);

@@ -99,7 +99,7 @@ test("a drain is one over all workers: its progress is summed, and it begins and
 	);
 	expect(remaining).toEqual(remaining.toSorted((a, b) => b - a));
 	expect(new Set(remaining).size, "progress is seen").toBeGreaterThan(5);
-	for (const client of clients) expect((await client.waitClosed()).code).toBe(1012);
+	for (const client of clients) expect((await client.waitClosed()).code).toBe(1001);
 	await gateway.child.out.waitFor(({ event }) => event === "drain.end");
 	const told = gateway.child.out.records.filter(({ event }) => event.startsWith("drain."));
 	expect(told.map(({ event, drain, connections }) => [event, drain, connections])).toEqual([
@@ -118,7 +118,7 @@ test("what a reload drains in each worker is one drain", async () => {
 	const { gateway, openMany, ask, reload, stop } = await startStage();
 	const clients = await openMany(9);
 	expect(await reload((yaml) => yaml.replace(/^.*name: chat,.*\n/m, ""))).toMatchObject({ drained: 9 });
-	for (const client of clients) expect((await client.waitClosed()).code).toBe(1012);
+	for (const client of clients) expect((await client.waitClosed()).code).toBe(1001);
 	const ended = await gateway.child.out.waitFor(({ event }) => event === "drain.end");
 	expect(ended.connections).toBe(9);
 	const { drains } = (await ask("drain")).json;

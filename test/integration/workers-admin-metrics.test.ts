@@ -120,10 +120,10 @@ test("what a worker counted stays when it is one too many after a reload", async
 	const text = await metrics();
 	expect(sampleValue(text, OPENED)).toBe(9);
 	expect(sampleValue(text, ACTIVE)).toBe(6);
-	const drained = 'close_code="1012",initiator="gateway",termination="shutdown"';
+	const drained = 'close_code="1001",initiator="gateway",termination="shutdown"';
 	expect(sampleValue(text, `clawgate_connections_closed_total{route="chat",upstream="pool",${drained}}`)).toBe(3);
 	expect(sampleValue(text, "clawgate_workers")).toBe(2);
 	expect(sampleValue(text, "clawgate_workers_configured")).toBe(2);
-	expect(clients.filter(({ closed }) => closed?.code === 1012)).toHaveLength(3);
+	expect(clients.filter(({ closed }) => closed?.code === 1001)).toHaveLength(3);
 	await stop();
 });

@@ -50,7 +50,7 @@ test("what is not concerned notices nothing in any worker; what is gone is drain
 	const go = await open(port, 4, "/extra");
 	const line = await change(yaml());
 	expect(line).toMatchObject({ event: "config.reload", trigger: "file", routes: 1, connections: 8, drained: 4 });
-	for (const client of go) expect(await client.readFrame()).toMatchObject({ closeCode: 1012 });
+	for (const client of go) expect(await client.readFrame()).toMatchObject({ closeCode: 1001 });
 	expect(await Promise.all(stay.map(echoes))).not.toContain(false);
 	// Every worker has the new routes.
 	const answers = await Promise.all(Array.from({ length: 4 }, () => openRaw(port, "/extra").catch((error) => error)));
@@ -122,8 +122,8 @@ describe("the number of workers", () => {
 		const told = () => clients.filter(({ unread }) => unread.length > 0);
 		await until(() => told().length === 2, { what: "a Close for two" });
 		for (const client of told()) {
-			expect(await client.readFrame()).toMatchObject({ closeCode: 1012 });
-			client.sendClose(1012);
+			expect(await client.readFrame()).toMatchObject({ closeCode: 1001 });
+			client.sendClose(1001);
 			client.end();
 		}
 		await until(() => pids().length === 2, { timeout: 15_000, what: "the third worker to end" });

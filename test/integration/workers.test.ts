@@ -109,11 +109,11 @@ describe("stopping", () => {
 		child.kill();
 		await until(async () => !(await accepts(port)), { what: "the port to be closed" });
 		for (const client of clients) {
-			expect(await client.readFrame()).toMatchObject({ closeCode: 1012, text: "service restart" });
+			expect(await client.readFrame()).toMatchObject({ closeCode: 1001, text: "service restart" });
 		}
 		expect(child.process.exitCode).toBeNull();
 		for (const client of clients) {
-			client.sendClose(1012);
+			client.sendClose(1001);
 			expect(await client.ended()).toBe("fin");
 			client.end();
 		}
@@ -143,8 +143,8 @@ describe("stopping", () => {
 		const { port, child } = await gatewayOf(2, "{ delay: 1s, drain: { timeout: 5s, spread: 0s } }");
 		child.kill();
 		const client = await openRaw(port);
-		expect(await client.readFrame()).toMatchObject({ closeCode: 1012 });
-		client.sendClose(1012);
+		expect(await client.readFrame()).toMatchObject({ closeCode: 1001 });
+		client.sendClose(1001);
 		client.end();
 		expect(await child.exit()).toEqual({ code: 0, signal: null });
 	});
@@ -173,8 +173,8 @@ describe("stopping", () => {
 		// As a terminal does it, to each process of the group.
 		for (const pid of [...pids(), child.process.pid as number]) process.kill(pid, "SIGINT");
 		for (const client of clients) {
-			expect(await client.readFrame()).toMatchObject({ closeCode: 1012 });
-			client.sendClose(1012);
+			expect(await client.readFrame()).toMatchObject({ closeCode: 1001 });
+			client.sendClose(1001);
 			client.end();
 		}
 		expect(await child.exit()).toEqual({ code: 0, signal: null });
@@ -188,8 +188,8 @@ describe("stopping", () => {
 		const clients = await openMany(port, 4);
 		child.kill("SIGKILL");
 		for (const client of clients) {
-			expect(await client.readFrame()).toMatchObject({ closeCode: 1012 });
-			client.sendClose(1012);
+			expect(await client.readFrame()).toMatchObject({ closeCode: 1001 });
+			client.sendClose(1001);
 			client.end();
 		}
 		await until(() => workers.every((pid) => !lives(pid)), { what: "the workers to end" });

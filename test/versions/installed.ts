@@ -1,4 +1,4 @@
-/** The Node versions of test/versions/package.json; `scripts/node-versions.js` installs them. */
+/** The Node versions of test/versions/package.json; `scripts/test-packages.js` installs them. */
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -24,7 +24,7 @@ export function nodeVersions(): NodeVersion[] {
 				const path = `${FOLDER}node_modules/${name}/bin/node`;
 				if (existsSync(path)) return path;
 				throw new Error(
-					`${specifier} is not installed: run \`node scripts/node-versions.js\`, with the npm registry at hand`,
+					`${specifier} is not installed: run \`node scripts/test-packages.js\`, with the npm registry at hand`,
 				);
 			},
 		}));

@@ -31,9 +31,9 @@ export function closeCodeName(code: number): string {
 /** Codes an operator may want to send, the most useful first. */
 export const OPERATOR_CLOSE_CODES: readonly { readonly code: number; readonly hint: string }[] = [
 	{ code: 1008, hint: "policy violation: most clients stay away" },
-	{ code: 1012, hint: "service restart: most clients come back" },
-	{ code: 1013, hint: "try again later: overload" },
-	{ code: 1001, hint: "going away" },
+	{ code: 1001, hint: "going away: most clients come back" },
+	{ code: 1012, hint: "service restart: some clients take it for an error" },
+	{ code: 1013, hint: "try again later: some clients take it for an error" },
 	{ code: 1000, hint: "normal: most clients stay away" },
 ];
 

@@ -18,7 +18,7 @@ const closeBody = z
 	.strictObject({
 		close_code: closeCode
 			.optional()
-			.meta({ description: "What the client is told; default 1008. 1012 asks most clients to come back." }),
+			.meta({ description: "What the client is told; default 1008. 1001 asks most clients to come back." }),
 		reason: closeReason
 			.optional()
 			.meta({ description: 'Text of the Close frame, at most 123 bytes; default "closed by the operator".' }),

@@ -1,7 +1,7 @@
 /** `drain`: tells connections to come back, spread over time, and how far that is. */
 import { z } from "zod";
 import type { DrainConfig } from "../../config/schema.ts";
-import { closeCode, closeReason, finiteTimer, span } from "../../config/values.ts";
+import { closeCodeOr, closeReason, finiteTimer, span } from "../../config/values.ts";
 import type { DrainProgress } from "../../gateway/drains.ts";
 import type { Snapshot } from "../../gateway/snapshot.ts";
 import type { Endpoint } from "../../upstreams/endpoint.ts";
@@ -26,7 +26,9 @@ const drainBody = z
 		}),
 		spread: span.optional().meta({ description: "Connections are closed one by one over this time." }),
 		timeout: finiteTimer.optional().meta({ description: "After this time what is still open is cut off." }),
-		close_code: closeCode.optional().meta({ description: "Code of the Close frame." }),
+		close_code: closeCodeOr("none")
+			.optional()
+			.meta({ description: "Code of the Close frame; `none` ends without one." }),
 		reason: closeReason.optional().meta({ description: "Text of the Close frame, at most 123 bytes." }),
 	})
 	.meta({
@@ -45,7 +47,7 @@ export const drainSchema = z
 		started_at: z.iso.datetime(),
 		spread_ms: z.number().nonnegative(),
 		timeout_ms: z.number().positive(),
-		close_code: z.int(),
+		close_code: z.int().meta({ description: "Of the Close frame; 1006: there is none." }),
 	})
 	.meta({ id: "Drain" });
 

@@ -1,5 +1,6 @@
 /** The drains of all workers: what was asked once, or follows from one event, is one drain of the gateway. */
 import type { ApiDrains } from "../../admin/api/api-gateway.ts";
+import { tunnelCloseCode } from "../../config/values.ts";
 import type { DrainProgress, DrainRequest } from "../../gateway/drains.ts";
 import type { GatewayEvents } from "../../gateway/events.ts";
 import type { DrainNotice, WorkerHandle, Workers } from "../contract.ts";
@@ -47,7 +48,9 @@ export class GatewayDrains implements ApiDrains {
 	/** Begins one that the workers are about to be asked for. Its connections are theirs. */
 	start({ target, policy }: Pick<DrainRequest, "target" | "policy">): DrainProgress {
 		const { spread, timeout, close_code } = policy;
-		return progress(this.#open(target, { spread_ms: spread, timeout_ms: timeout, close_code }));
+		return progress(
+			this.#open(target, { spread_ms: spread, timeout_ms: timeout, close_code: tunnelCloseCode(close_code) }),
+		);
 	}
 
 	/** Every worker that was asked has answered. */

@@ -16,7 +16,7 @@ describe("the smallest file", () => {
 		]);
 		expect(config.shutdown).toEqual({
 			delay: 0,
-			drain: { timeout: 30_000, spread: 20_000, close_code: 1012, reason: "service restart" },
+			drain: { timeout: 30_000, spread: 20_000, close_code: 1001, reason: "service restart" },
 		});
 		expect(config.log).toEqual({ level: "info", format: "json" });
 		expect(config.trusted_proxies).toEqual([]);
@@ -34,13 +34,13 @@ describe("the smallest file", () => {
 				lifetime: Number.POSITIVE_INFINITY,
 				close: 5_000,
 			},
-			ping: { interval: 20_000, timeout: 20_000, sides: ["client", "backend"] },
+			ping: { interval: 20_000, timeout: 20_000, sides: ["client"] },
 			retries: {
 				attempts: 3,
 				on: ["connect_failure", "handshake_timeout", "bad_handshake", "502", "503", "504"],
 			},
-			drain: { timeout: 30_000, spread: 20_000, close_code: 1012, reason: "service restart" },
-			close_codes: { backend_lost: 1011, overload: 1013, auth_expired: 4401 },
+			drain: { timeout: 30_000, spread: 20_000, close_code: 1001, reason: "service restart" },
+			close_codes: { backend_lost: "pass", client_lost: "pass", overload: 1013, auth_expired: 4401 },
 			request_headers: { set: {}, remove: [] },
 			response_headers: { set: {}, remove: [] },
 		});

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
-import type { Outcome, Side } from "../../../src/tunnel/report.ts";
+import { NO_CLOSE_FRAME, type Outcome, type Side } from "../../../src/tunnel/report.ts";
 import { Tunnel, type TunnelOptions } from "../../../src/tunnel/tunnel.ts";
 import { TimerWheel } from "../../../src/tunnel/wheel.ts";
 import { RawPeer } from "../../harness/raw-peer.ts";
@@ -15,7 +15,8 @@ const OPTIONS: TunnelOptions = {
 	pingTimeout: 20_000,
 	pingClient: true,
 	pingBackend: true,
-	backendLostCode: 1011,
+	backendLostCode: NO_CLOSE_FRAME,
+	clientLostCode: NO_CLOSE_FRAME,
 	authExpiredCode: 4401,
 };
 

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Side } from "../../../src/tunnel/report.ts";
+import { NO_CLOSE_FRAME, type Side } from "../../../src/tunnel/report.ts";
 import { closePayload, frame, OPCODE } from "../../harness/frames.ts";
 import { until } from "../../harness/poll.ts";
+import type { RawPeer } from "../../harness/raw-peer.ts";
 import { openTunnel, type TestTunnel } from "./tunnel.fixtures.ts";
 
 const MASK = Buffer.from([9, 8, 7, 6]);
@@ -203,6 +204,113 @@ describe("a Close of the gateway's", () => {
 	});
 });
 
+describe("an end of the gateway's without a Close frame", () => {
+	test("is FIN for both sides between two frames, and nothing follows what was under way", async () => {
+		const tunnel = await openTunnel();
+		const half = sent("client", OPCODE.text, "whole");
+		tunnel.read("client", half.subarray(0, 4));
+		tunnel.tunnel.close({ code: NO_CLOSE_FRAME, reason: "", termination: "drain" });
+		expect(await tunnel.client.ended()).toBe("fin");
+		expect(tunnel.backend.ending).toBe("open");
+		tunnel.read("client", Buffer.concat([half.subarray(4), sent("client", OPCODE.text, "too late")]));
+		expect((await tunnel.backend.readFrame()).text).toBe("whole");
+		expect(await tunnel.backend.ended()).toBe("fin");
+		expect([tunnel.client.unread.length, tunnel.backend.unread.length]).toEqual([0, 0]);
+		tunnel.client.end();
+		tunnel.backend.end();
+		await until(() => tunnel.outcomes.length === 1, { what: "the end" });
+		expect(tunnel.outcomes[0]).toMatchObject({ code: 1006, initiator: "gateway", termination: "drain" });
+	});
+});
+
+describe("a drain with time for the frame that is under way", () => {
+	const DRAIN = { code: 1001, reason: "restart", termination: "drain", patience: 30_000 } as const;
+	const slowly = (tunnel: TestTunnel, side: Side, bytes: Buffer, milliseconds: number): void => {
+		for (let at = 0; at < bytes.length; at += 100) {
+			tunnel.advance((milliseconds * 100) / bytes.length);
+			tunnel.read(side, bytes.subarray(at, at + 100));
+		}
+	};
+
+	test.each<Side>(["client", "backend"])("tells neither side before the frame of the %s has passed", async (side) => {
+		// A Ping of ours that is out makes the gateway look at the other side's frames meanwhile.
+		const tunnel = await openTunnel({ pingClient: side === "backend", pingBackend: side === "client" });
+		await pinged(tunnel, other(side));
+		const long = sent(side, OPCODE.binary, Buffer.alloc(2_000, 0x88));
+		tunnel.read(side, long.subarray(0, 500));
+		expect(tunnel.tunnel.close(DRAIN)).toBe(true);
+		// What the other side says meanwhile is passed on.
+		tunnel.read(other(side), sent(other(side), OPCODE.text, "go on"));
+		slowly(tunnel, side, long.subarray(500, -1), 20_000);
+		expect((await tunnel[side].readFrameOf(OPCODE.text)).text).toBe("go on");
+		expect(tunnel[side].unread.length).toBe(0);
+		tunnel.read(side, long.subarray(-1));
+		expect((await tunnel[other(side)].readFrameOf(OPCODE.binary)).payload.length).toBe(2_000);
+		expect((await tunnel[other(side)].readFrame()).closeCode).toBe(1001);
+		expect((await tunnel[side].readFrame()).closeCode).toBe(1001);
+		// The time for the answers begins now.
+		tunnel.advance(4_900);
+		expect(tunnel.outcomes).toEqual([]);
+		tunnel.advance(200);
+		await until(() => tunnel.outcomes.length === 1, { what: "the end" });
+	});
+
+	test.each([
+		["goes on for longer", 40_000],
+		["stands still", Number.POSITIVE_INFINITY],
+	])("cuts a frame that %s, with a reset", async (_, milliseconds) => {
+		const tunnel = await openTunnel();
+		const long = sent("client", OPCODE.binary, Buffer.alloc(2_000));
+		tunnel.read("client", long.subarray(0, 100));
+		tunnel.tunnel.close(DRAIN);
+		if (Number.isFinite(milliseconds)) slowly(tunnel, "client", long.subarray(100, 1_500), 29_900);
+		else tunnel.advance(29_900);
+		expect(tunnel.tunnel.backend.closed).toBe(false);
+		const passed = Number.isFinite(milliseconds) ? 1_500 : 100;
+		await until(() => tunnel.backend.unread.length === passed, { what: "the first part of the frame" });
+		tunnel.advance(200);
+		expect(await tunnel.backend.ended()).toBe("reset");
+		await until(() => tunnel.outcomes.length === 1, { what: "the end" });
+		expect(tunnel.outcomes[0]).toMatchObject({ code: 1001, initiator: "gateway", termination: "drain" });
+	});
+
+	test.each<[string, (peer: RawPeer) => void, Side]>([
+		["the uploading client goes", (peer) => peer.end(), "client"],
+		["the backend goes", (peer) => peer.reset(), "backend"],
+		["the backend ends", (peer) => peer.end(), "backend"],
+	])("does not wait any more when %s", async (_, go, side) => {
+		const tunnel = await openTunnel();
+		tunnel.read("client", sent("client", OPCODE.binary, Buffer.alloc(2_000)).subarray(0, 100));
+		tunnel.tunnel.close(DRAIN);
+		go(tunnel[side]);
+		expect((await tunnel.client.readFrame()).closeCode).toBe(1001);
+	});
+
+	test("writes no Close behind the one that the other side has sent meanwhile", async () => {
+		const tunnel = await openTunnel();
+		const long = sent("client", OPCODE.binary, Buffer.alloc(2_000));
+		tunnel.read("client", long.subarray(0, 100));
+		tunnel.tunnel.close(DRAIN);
+		tunnel.read("backend", sent("backend", OPCODE.close, closePayload(4000)));
+		tunnel.read("client", long.subarray(100));
+		expect((await tunnel.client.readFrame()).closeCode).toBe(4000);
+		expect((await tunnel.backend.readFrameOf(OPCODE.close)).closeCode).toBe(1001);
+		tunnel.backend.end();
+		expect(await tunnel.client.ended()).toBe("fin");
+		expect(tunnel.client.unread.length).toBe(0);
+	});
+
+	test("waits no longer than a later drain says", async () => {
+		const tunnel = await openTunnel();
+		tunnel.read("client", sent("client", OPCODE.binary, Buffer.alloc(2_000)).subarray(0, 100));
+		tunnel.tunnel.close(DRAIN);
+		expect(tunnel.tunnel.close({ ...DRAIN, termination: "shutdown", patience: 2_000 })).toBe(false);
+		tunnel.advance(2_100);
+		await until(() => tunnel.outcomes.length === 1, { what: "the end" });
+		expect(tunnel.outcomes[0]).toMatchObject({ termination: "drain" });
+	});
+});
+
 describe("keep-alive", () => {
 	test.each<Side>(["client", "backend"])("a silent %s is pinged at the interval, every time", async (side) => {
 		const tunnel = await openTunnel({
@@ -288,7 +396,7 @@ describe("writes that wait", () => {
 	});
 
 	test("do not keep the other side from being heard when the slow one is gone", async () => {
-		const tunnel = await openTunnel();
+		const tunnel = await openTunnel({ backendLostCode: 1011 });
 		await fill(tunnel, "backend");
 		tunnel.backend.reset();
 		await until(() => tunnel.tunnel.backend.closed, { what: "the backend to be gone" });

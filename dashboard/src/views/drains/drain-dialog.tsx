@@ -82,7 +82,7 @@ export function DrainDialog({ target, connections, onDone, onClose }: DrainDialo
 			<CloseFields
 				words={words}
 				onWords={setWords}
-				byDefault="as configured (1012 unless changed)"
+				byDefault="as configured (1001 unless changed)"
 				reasonPlaceholder="as configured"
 			/>
 		</ConfirmDialog>
