@@ -177,6 +177,21 @@ export const FIXTURES: readonly Fixture[] = [
 		},
 	},
 	{
+		name: "pcre-patterns",
+		hosts: ["any.test"],
+		paths: [
+			...["/map/a.key", "/map/a.keyx", "/map/1.key", "/x/.git/config", "/.git", "/xgit", "/hex/ab", "/hex/a", "/hex/x"],
+			...["/letters/abc", "/letters/%C3%A9", "/letters/a1", "/aF/x", "/ag/x", "/brackets/%5D", "/brackets/]"],
+			...["/brackets/a", "/others/ax", "/others/%5Dx", "/others/%20x", "/any/ab", "/any/a%20", "/any/abc", "/any/%0Aa"],
+			...["/blank/a%20b", "/blank/a+b", "/tabs/%20%09", "/tabs/@", "/tabs/%40", "/tabs/x", "/whole", "/whole%0A"],
+			...["/wholex", "/strict", "/strictx", "/accent/%C3%A9", "/accent/e", "/one/a", "/one/%20", "/one/ab"],
+			...["/mixed/SeCrEt/x", "/mixed/secret/X", "/spaced/12", "/spaced/123", "/digits/12", "/digits/12a", "/kept/x"],
+			...["/kept/y", "/at-start/x", "/x/at-start/x", "/query%3Fa", "/querya", "/param;x", "/param%3Bx", "/mail@home/x"],
+			...["/mail%40home/x", "/twice/aa", "/twice/ab", "/before/xy", "/before/ay", "/before/b", "/atomic/aab"],
+			...["/atomic/x", "/rooms/12", "/rooms/x", "/users/a_b-1/WS", "/users/a.b/ws", "/USERS/a/ws"],
+		],
+	},
+	{
 		name: "guarded-app",
 		hosts: ["app.example.com"],
 		paths: ["/auth", "/live/x", "/open/x", "/closed/x", "/rails/x"],

@@ -1,10 +1,11 @@
 /** Who may connect: `allow` and `deny`, `auth_request`, `auth_basic`. What cannot be said closes the location, it never opens it. */
 import { resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { Directive } from "./directive.ts";
 import type { LocationNode } from "./location-tree.ts";
 import type { Notes } from "./notes.ts";
 import { parseTarget } from "./proxy-pass.ts";
-import { type AccessRule, accessLists } from "./ranges.ts";
+import { type AccessRule, accessLists, EVERYBODY } from "./ranges.ts";
 import type { Scope } from "./scope.ts";
 import type { Upstreams } from "./upstreams.ts";
 
@@ -93,6 +94,11 @@ export function access(context: AccessContext): AccessFields {
 		);
 	}
 	return { fields: Object.keys(auth).length > 0 ? { ...fields, auth } : fields };
+}
+
+/** Whether nobody gets in by address. */
+export function deniesAll(scope: Scope): boolean {
+	return isDeepStrictEqual(addressLists(scope), { deny: EVERYBODY });
 }
 
 /** The rules of the nearest block that has any, `allow` and `deny` in their order. */

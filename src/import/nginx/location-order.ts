@@ -4,7 +4,8 @@
  * regular expressions in the order of the file, unless the longest prefix is `^~`; then the prefix that was kept.
  */
 import type { LocationNode } from "./location-tree.ts";
-import { condition, escapePattern, matchesPattern, type Pattern, patternText, withConditions } from "./patterns.ts";
+import { pathPattern } from "./path-spelling.ts";
+import { condition, matchesPattern, type Pattern, patternText, withConditions } from "./patterns.ts";
 
 /** How one entry of the list is compared. A prefix is one of the text, not of segments. */
 export type PathTest =
@@ -113,7 +114,7 @@ function orderRegex(
 function region(node: LocationNode, prefixes: readonly LocationNode[]): Limit {
 	const path = pathOf(node);
 	const longer = prefixes.map(pathOf).filter((other) => other.length > path.length && other.startsWith(path));
-	const pattern = (text: string): Pattern => ({ source: `^${escapePattern(text)}`, ignoreCase: false });
+	const pattern = (text: string): Pattern => ({ source: `^${pathPattern(text)}`, ignoreCase: false });
 	return {
 		kind: "region",
 		source: condition(pattern(path)) + longer.map((other) => condition(pattern(other), true)).join(""),
@@ -125,11 +126,11 @@ function region(node: LocationNode, prefixes: readonly LocationNode[]): Limit {
 function outside(node: LocationNode, prefixes: readonly LocationNode[]): Limit {
 	const path = pathOf(node);
 	const longer = prefixes.map(pathOf).filter((other) => other.length > path.length && other.startsWith(path));
-	const but = longer.map((other) => `(?!${escapePattern(other.slice(path.length))})`).join("");
+	const but = longer.map((other) => `(?!${pathPattern(other.slice(path.length))})`).join("");
 	const inside = region(node, prefixes);
 	return {
 		kind: "region",
-		source: `(?!${escapePattern(path)}${but})`,
+		source: `(?!${pathPattern(path)}${but})`,
 		allows: (other) => !inside.allows(other),
 	};
 }
@@ -141,7 +142,7 @@ function prefixTest(path: string, limits: readonly Limit[]): PathTest {
 
 function conditionalTest(path: string, limits: readonly Limit[]): PathTest {
 	const conditions = limits.map(({ source }) => source);
-	const pattern = withConditions(conditions, { source: `^${escapePattern(path)}`, ignoreCase: false });
+	const pattern = withConditions(conditions, { source: `^${pathPattern(path)}`, ignoreCase: false });
 	return { kind: "regex", source: patternText(pattern) };
 }
 

@@ -1,5 +1,6 @@
 /** nginx's regular expressions (PCRE) as Clawgate's, and combinations of several into one. */
 import { patternProblem } from "../../protocol/regex.ts";
+import { literalStart, type Subject, translatePcre } from "./pcre.ts";
 
 /** A pattern: the source without flags, and whether case is ignored. */
 export interface Pattern {
@@ -7,26 +8,28 @@ export interface Pattern {
 	readonly ignoreCase: boolean;
 }
 
-/** What can be done with a pattern, or why nothing can. */
+/** What can be done with a pattern, or why nothing can; `wider` then matches all that it matches, and perhaps more. */
 export type Translated =
 	| { readonly pattern: Pattern; readonly problem?: undefined }
-	| { readonly pattern?: undefined; readonly problem: string };
+	| { readonly pattern?: undefined; readonly problem: string; readonly wider: Pattern };
 
 /** Translates what the two dialects spell differently, and asks Clawgate whether it takes the rest. */
-export function translatePattern(source: string, ignoreCase: boolean): Translated {
-	const inline = /^\(\?i\)/.exec(source);
-	const body = source
-		.slice(inline?.[0].length ?? 0)
-		.replace(/\(\?P</g, "(?<")
-		.replace(/\\A/g, "^")
-		.replace(/\\[zZ]/g, "$")
-		.replace(/\\h/g, "[ \\t]")
-		.replace(/\[:alnum:\]/g, "A-Za-z0-9")
-		.replace(/\[:alpha:\]/g, "A-Za-z")
-		.replace(/\[:digit:\]/g, "0-9");
-	const pattern = { source: body, ignoreCase: ignoreCase || inline !== null };
+export function translatePattern(source: string, ignoreCase: boolean, subject: Subject): Translated {
+	const { problem: unknown, ...pattern } = translatePcre(source, ignoreCase, subject);
 	const problem = patternProblem(patternText(pattern));
-	return problem === undefined ? { pattern } : { problem };
+	if (problem !== undefined) {
+		return { problem: unknown ?? problem, wider: { source: literalStart(source), ignoreCase: pattern.ignoreCase } };
+	}
+	return unknown === undefined ? { pattern } : { problem: unknown, wider: pattern };
+}
+
+/**
+ * Whether a text that is known now matches; undefined when that cannot be said.
+ * @param source an nginx pattern
+ */
+export function matchesKnown(source: string, ignoreCase: boolean, text: string): boolean | undefined {
+	const { pattern } = translatePattern(source, ignoreCase, "text");
+	return pattern && matchesPattern(pattern, text);
 }
 
 /** As it stands in routes.yaml. */
@@ -66,6 +69,13 @@ function fromStart(source: string): string {
 	return source.startsWith("^") ? source.slice(1) : `.*?${source}`;
 }
 
+/** The source with something else in the place of each `$`. */
+export function withEnd(source: string, end: string): string {
+	return parts(source)
+		.map((part) => (part === "$" ? end : part))
+		.join("");
+}
+
 /** Whether there is a `|` outside of groups and classes. */
 export function hasChoice(source: string): boolean {
 	let depth = 0;
@@ -78,7 +88,7 @@ export function hasChoice(source: string): boolean {
 }
 
 /** The pieces that matter here: escapes, classes, openings of groups, single characters. */
-function parts(source: string): string[] {
+export function parts(source: string): string[] {
 	return source.match(/\\[\s\S]|\[(?:\\[\s\S]|[^\]\\])*\]|\((?:\?(?:[:=!]|<[A-Za-z_]\w*>))?|[\s\S]/g) ?? [];
 }
 
@@ -90,7 +100,7 @@ function withoutGroups(source: string): string {
 }
 
 /** The same without regard to case, spelled out. */
-function foldCase(source: string): string {
+export function foldCase(source: string): string {
 	return parts(source)
 		.map((part) => {
 			if (/^[A-Za-z]$/.test(part)) return `[${part.toLowerCase()}${part.toUpperCase()}]`;

@@ -82,7 +82,7 @@ function pathRewrite({ node, rewrites }: Passing, target: Target): Rewritten {
 	if (second !== undefined) {
 		return { problem: "several rewrites cannot be carried over: write one rewrite.path_regex by hand" };
 	}
-	const { pattern, problem } = translatePattern(first.args[0] ?? "", false);
+	const { pattern, problem } = translatePattern(first.args[0] ?? "", false, "path");
 	// The URI of proxy_pass does not count after a rewrite.
 	return pattern ? rewriteByDirective(pattern, first.args[1] ?? "") : { problem };
 }

@@ -1,6 +1,7 @@
 /** `proxy_pass`: where requests go, and what becomes of their path. */
 import type { LocationNode } from "./location-tree.ts";
-import { escapePattern, type Pattern, patternText, wholeText } from "./patterns.ts";
+import { pathPattern } from "./path-spelling.ts";
+import { type Pattern, patternText, wholeText } from "./patterns.ts";
 
 /** The target of a `proxy_pass` without variables. */
 export interface Target {
@@ -72,7 +73,7 @@ export function rewriteFor({ test }: LocationNode, uri: string | undefined): Rew
 					? `for ${test.path}/x nginx asks for ${uri}/x, Clawgate for ${`${uri}/x`.replace(/^\/\/+/, "/")}; a slash at the end of the location, too, is what is usually meant`
 					: undefined;
 			return {
-				rewrite: { path_regex: `^${escapePattern(test.path)}`, replacement: uri.replaceAll("$", "$$$$") },
+				rewrite: { path_regex: `^${pathPattern(test.path)}`, replacement: uri.replaceAll("$", "$$$$") },
 				remark,
 			};
 		}

@@ -156,7 +156,7 @@ describe("what refuses requests", () => {
 			[undefined, { Origin: { present: false } }, "refused"],
 			[undefined, { Origin: { regex: "^(?!.*?(?:^https://app\\.test$))" } }, "refused"],
 			[["old.test"], undefined, "refused"],
-			[undefined, { Cookie: { regex: "(?:^|;\\s*)beta=1(?:;|$)" } }, "127.0.0.1-9002"],
+			[undefined, { Cookie: { regex: "(?:^|;\\s*)[bB][eE][tT][aA]=1(?:;|$)" } }, "127.0.0.1-9002"],
 			[undefined, undefined, "127.0.0.1-9001"],
 		]);
 	});
