@@ -87,6 +87,28 @@ export function hasChoice(source: string): boolean {
 	return false;
 }
 
+/** Whether everything that a group (a number or name) takes starts with a slash. */
+export function groupHasSlash({ source }: Pattern, group: string): boolean {
+	const pieces = parts(source);
+	let count = 0;
+	for (const [index, piece] of pieces.entries()) {
+		const name = /^\(\?<(\w+)>$/.exec(piece)?.[1];
+		if (piece !== "(" && name === undefined) continue;
+		count++;
+		if (name !== group && String(count) !== group) continue;
+		let depth = 1;
+		let end = index + 1;
+		for (; end < pieces.length && depth > 0; end++) {
+			if (pieces[end]?.startsWith("(")) depth++;
+			else if (pieces[end] === ")") depth--;
+		}
+		const inside = pieces.slice(index + 1, end - 1);
+		const optional = /^[?*{]/.test(pieces[end] ?? "") || /^[?*{]/.test(inside[1] ?? "");
+		return inside[0] === "/" && !optional && !hasChoice(inside.join(""));
+	}
+	return false;
+}
+
 /** The pieces that matter here: escapes, classes, openings of groups, single characters. */
 export function parts(source: string): string[] {
 	return source.match(/\\[\s\S]|\[(?:\\[\s\S]|[^\]\\])*\]|\((?:\?(?:[:=!]|<[A-Za-z_]\w*>))?|[\s\S]/g) ?? [];

@@ -30,10 +30,10 @@ export interface Passing {
 }
 
 /** Reads everything that holds for the requests of a `proxy_pass`. */
-export function proxiedRoute(passing: Passing, target: Target): LocationRoute {
+export function proxiedRoute(passing: Passing, target: Target): LocationRoute[] {
 	const { node, scope, directive, rewrites, context } = passing;
 	const { notes, upstreams, http, variables, arrival, serverName, folder, locations } = context;
-	const refuse = (reason: string): LocationRoute => ({ match: {}, fields: undefined, reason });
+	const refuse = (reason: string): LocationRoute[] => [{ match: {}, fields: undefined, reason }];
 	const resolve = (text: string, from: Scope = scope): string => variables.resolve(text, from);
 	const path = pathRewrite(passing, target);
 	if (path.problem !== undefined) {
@@ -73,7 +73,13 @@ export function proxiedRoute(passing: Passing, target: Target): LocationRoute {
 		limits: limits(scope, http, notes),
 	};
 	const written = Object.entries(optional).filter(([, value]) => Object.keys(value).length > 0);
-	return { match: {}, fields: { upstream, ...Object.fromEntries(written) } };
+	const fields = { upstream, ...Object.fromEntries(written) };
+	if (allowed.free.length === 0) return [{ match: {}, fields }];
+	const { auth: _, ...unchecked } = fields as typeof fields & { auth?: unknown };
+	return [
+		{ match: { client_ip: allowed.free }, fields: unchecked },
+		{ match: {}, fields },
+	];
 }
 
 function pathRewrite({ node, rewrites }: Passing, target: Target): Rewritten {

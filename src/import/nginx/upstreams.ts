@@ -49,6 +49,12 @@ export class Upstreams {
 		return address?.startsWith("unix:") ? undefined : address;
 	}
 
+	/** How many servers a group has that take requests. */
+	serversOf({ host }: Target): number {
+		const group = this.#groups.get(host)?.block ?? [];
+		return group.filter(({ name, args }) => name === "server" && !args.includes("down")).length;
+	}
+
 	/**
 	 * The name of the upstream for a target, with the TLS settings that hold in `scope`. Undefined when it has no server.
 	 */

@@ -83,6 +83,15 @@ describe("listeners", () => {
 		expect(other.config.routes.map(({ upstream }) => upstream)).toEqual(["127.0.0.1-3"]);
 	});
 
+	it("has one for each port of a range, and none for what it cannot read", async () => {
+		const { config } = await imported(server("listen 127.0.0.1:9001-9002;"));
+		expect(config.listeners.map(({ address }) => address)).toContainEqual({ host: "127.0.0.1", port: 9002 });
+		expect(config.listeners).toHaveLength(3);
+		const { config: other, lines } = await imported(server("listen 127.0.0.1:1-60000; listen 127.0.0.1:x;"));
+		expect(other.listeners.map(({ address }) => address)).toEqual([{ host: "0.0.0.0", port: 8080 }]);
+		expect(lines.filter((line) => line.includes("nothing listens there"))).toHaveLength(2);
+	});
+
 	it("carries over certificates, versions, client certificates and the PROXY protocol", async () => {
 		const { cert, key } = await certificate(["a.test"]);
 		const text = `http {
