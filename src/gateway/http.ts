@@ -83,6 +83,10 @@ function refuseLostUpgrade(message: IncomingMessage): void {
 	}
 }
 
+function answerRewrite({ rewrite: { answer } }: Route, request: GatewayRequest, { address }: Endpoint) {
+	return answer && ((raw: readonly string[]) => answer(raw, request, address.authority));
+}
+
 /** Failover as for handshakes, but only where nothing was sent; resolves with the bytes of the answer's body. */
 async function forward(
 	gateway: Gateway,
@@ -125,6 +129,7 @@ async function forward(
 				reserved: route.policy.reserved,
 				keepUnderscores: route.policy.keepUnderscores,
 				trace: trace?.headers,
+				rewriteAnswer: answerRewrite(route, request, endpoint),
 				responseRules: route.responseHeaders,
 				extraResponseHeaders: cookie === undefined ? undefined : ["Set-Cookie", cookie],
 				timeouts: route.timeouts,
