@@ -1,9 +1,10 @@
 /** `clawgate import nginx`: an nginx configuration as a routes.yaml. */
 import { isDeepStrictEqual } from "node:util";
+import { clientAddress } from "./client-address.ts";
 import type { ImportContext } from "./context.ts";
 import type { Directive } from "./directive.ts";
 import { whyLeftOut } from "./known-directives.ts";
-import { listeners, trustedProxies } from "./listeners.ts";
+import { listeners } from "./listeners.ts";
 import { load } from "./load.ts";
 import { type Note, Notes } from "./notes.ts";
 import { type ImportedRoute, writeResult } from "./result.ts";
@@ -81,15 +82,17 @@ export function importNginx(file: string, cwd: string, options: ImportOptions = 
 	noteOthers(candidates, group, notes);
 	const servers = [...new Set(group.flatMap(({ socket }) => socket.servers.map(({ scope }) => scope)))];
 	noteLeftOut(http, servers, main.rows, notes);
+	const client = clientAddress(servers, notes);
 	const { text, routes } = writeResult({
 		file: config.file,
 		listeners: listeners(
 			group.map(({ socket }) => socket),
 			http,
 			config.folder,
+			client.proxyProtocol,
 			notes,
 		),
-		trustedProxies: trustedProxies([http, ...servers], notes),
+		client,
 		upstreams: main.upstreams,
 		rows: main.rows,
 	});

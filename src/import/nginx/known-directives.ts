@@ -55,7 +55,7 @@ const SILENT = new Set([
 	..."auth_jwt auth_oidc secure_link auth_digest auth_pam access_by_lua_block access_by_lua_file access_by_lua js_access".split(
 		" ",
 	),
-	"limit_except",
+	..."limit_except proxy_redirect proxy_cookie_path ssl_crl".split(" "),
 ]);
 
 const SERVED = "Clawgate serves no files: keep nginx, or a file server as a backend, for them";
@@ -106,17 +106,13 @@ const WORDS: Readonly<Record<string, string>> = {
 		"it is used for stapling only, which is not done; listeners.tls.client_ca names authorities of clients",
 	ssl_verify_depth: "the system's default is used",
 	proxy_ssl_verify_depth: "the system's default is used",
-	ssl_crl: "lists of revoked certificates are not read: give clients short-lived certificates",
 	ssl_password_file: "keys have to be without a passphrase: take it off with openssl pkey",
 	ssl_reject_handshake: "a name without a certificate gets the listener's first one; the request is refused then",
 	http2: "left out: WebSocket clients, and browsers then, use HTTP/1.1",
 	http3: "left out: WebSocket clients, and browsers then, use HTTP/1.1",
 	resolver:
 		"names are resolved by the system, for each new connection; discovery: { type: dns } makes each address an endpoint",
-	proxy_redirect:
-		"Location headers of plain HTTP answers pass unchanged: let the backend use X-Forwarded-Host and -Proto",
 	proxy_cookie_domain: "cookies pass unchanged: let the backend set the right domain",
-	proxy_cookie_path: "cookies pass unchanged: let the backend set the right path",
 	proxy_cookie_flags: "cookies pass unchanged: let the backend set the flags",
 	proxy_intercept_errors: "answers of the backend pass unchanged, error pages too",
 	proxy_pass_header: "all headers of the backend pass, except those of one connection",

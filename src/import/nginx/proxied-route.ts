@@ -7,6 +7,7 @@ import type { LocationNode } from "./location-tree.ts";
 import { translatePattern } from "./patterns.ts";
 import { proxyHeaders } from "./proxy-headers.ts";
 import { type Rewritten, rewriteByDirective, rewriteFor, type Target } from "./proxy-pass.ts";
+import { locationRewrite } from "./redirects.ts";
 import type { Match, RouteFields } from "./row.ts";
 import type { Scope } from "./scope.ts";
 import { retries, timeouts } from "./timing.ts";
@@ -63,8 +64,10 @@ export function proxiedRoute(passing: Passing, target: Target): LocationRoute[] 
 		const words = "nginx takes Upgrade out here, so WebSockets did not pass; with Clawgate they do";
 		notes.add({ file, line, name: text }, words, "websocket");
 	}
+	const keepsHost = headers.host === undefined;
+	const location = locationRewrite({ scope, directive, target, rewrite: path.rewrite, keepsHost, resolve, notes });
 	const optional = {
-		rewrite: { ...path.rewrite, ...(headers.host !== undefined && { host: headers.host }) },
+		rewrite: { ...path.rewrite, ...location, ...(headers.host !== undefined && { host: headers.host }) },
 		request_headers: headers.request,
 		response_headers: headers.response,
 		timeouts: timeouts(scope),

@@ -9,6 +9,8 @@ import { referencesIn } from "./variables.ts";
 /** `request_headers` or `response_headers`. */
 export interface HeaderRules {
 	set?: Record<string, string>;
+	/** nginx's add_header leaves what the backend sends beside it. */
+	add?: Record<string, string | string[]>;
 	remove?: string[];
 }
 
@@ -179,12 +181,9 @@ function responseHeaders({ scope, resolve, notes }: HeaderContext): HeaderRules 
 				"dropped",
 			);
 		} else if (value !== "" && !NOT_TO_BE_SET.has(name.toLowerCase()) && !/^sec-websocket-/i.test(name)) {
-			rules.set ??= {};
-			rules.set[name] = value;
-			// A header cannot be in both lists; to replace it is what both together mean.
-			const removed = rules.remove?.filter((other) => other.toLowerCase() !== name.toLowerCase());
-			if (removed !== undefined && removed.length > 0) rules.remove = removed;
-			else delete rules.remove;
+			rules.add ??= {};
+			const before = rules.add[name];
+			rules.add[name] = before === undefined ? value : [before, value].flat();
 		}
 	}
 	return rules;

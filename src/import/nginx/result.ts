@@ -1,5 +1,6 @@
 /** Rows, upstreams and listeners as the data of a routes.yaml, with comments. */
 import { isDeepStrictEqual } from "node:util";
+import type { ClientAddress } from "./client-address.ts";
 import type { ListenerFields } from "./listeners.ts";
 import { EVERYBODY } from "./ranges.ts";
 import type { Origin, Row } from "./row.ts";
@@ -17,7 +18,7 @@ export interface ImportedRoute {
 export interface ResultParts {
 	readonly file: string;
 	readonly listeners: readonly ListenerFields[];
-	readonly trustedProxies: readonly string[];
+	readonly client: ClientAddress;
 	readonly upstreams: Upstreams;
 	readonly rows: readonly Row[];
 }
@@ -28,7 +29,7 @@ const REFUSED = "refused";
 const COMMON = ["request_headers", "response_headers", "timeouts", "retries"];
 
 /** Writes the file. */
-export function writeResult({ file, listeners, trustedProxies, upstreams, rows }: ResultParts): {
+export function writeResult({ file, listeners, client, upstreams, rows }: ResultParts): {
 	text: string;
 	routes: ImportedRoute[];
 } {
@@ -67,9 +68,13 @@ export function writeResult({ file, listeners, trustedProxies, upstreams, rows }
 	at.set("upstreams", "Groups of servers.");
 	at.set("routes", "Tried in this order, the first match wins: the order in which nginx decides.");
 	const data = {
-		...(trustedProxies.length > 0 && { trusted_proxies: trustedProxies }),
+		...(client.trusted.length > 0 && { trusted_proxies: client.trusted }),
 		listeners,
-		defaults: { allowed_origins: ["*"], ...common },
+		defaults: {
+			allowed_origins: ["*"],
+			...(client.trusted.length > 0 && client.header !== undefined && { client_ip_header: client.header }),
+			...common,
+		},
 		upstreams: pools,
 		routes: written,
 	};
