@@ -124,8 +124,8 @@ function usersProblem(path: string): string | undefined {
 
 /** The rules of the nearest block that has any, `allow` and `deny` in their order. */
 function accessRules(scope: Scope): AccessRule[] {
+	if (scope.own("allow").length + scope.own("deny").length === 0) return scope.parent ? accessRules(scope.parent) : [];
 	const own = scope.directives.filter(({ name }) => name === "allow" || name === "deny");
-	if (own.length === 0) return scope.parent ? accessRules(scope.parent) : [];
 	return own.map(({ name, args }): AccessRule => ({ allow: name === "allow", range: args[0] ?? "" }));
 }
 

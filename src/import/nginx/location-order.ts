@@ -46,18 +46,21 @@ function orderLevel(
 		.filter(({ test }) => test.kind === "prefix")
 		.sort((a, b) => pathOf(b).length - pathOf(a).length);
 
+	const paths = new Set([...exact, ...prefixes].map(pathOf));
 	const rows: Ordered[] = exact.map((node) => ({ test: { kind: "exact", path: pathOf(node) }, node, redirect: false }));
 	for (const node of [...exact, ...prefixes]) {
 		const path = pathOf(node).slice(0, -1);
 		if (path === "" || !pathOf(node).endsWith("/") || !redirects(node)) continue;
-		if ([...exact, ...prefixes].some((other) => pathOf(other) === path)) continue;
-		if (rows.some(({ test }) => test.kind === "exact" && test.path === path)) continue;
+		if (paths.has(path)) continue;
+		paths.add(path);
 		rows.push({ test: { kind: "exact", path }, node, redirect: true });
 	}
 	const allowed = rows.filter(({ test }) => test.kind === "exact" && limits.every((limit) => limit.allows(test.path)));
 
 	const nested = new Map(
-		prefixes.map((node) => [node, orderLevel(node.children, [...limits, region(node, prefixes)], redirects)]),
+		prefixes
+			.filter(({ children }) => children.length > 0)
+			.map((node) => [node, orderLevel(node.children, [...limits, region(node, prefixes)], redirects)]),
 	);
 	const lateOf = (node: LocationNode): Ordered[] => [
 		...(nested.get(node)?.late ?? []),
@@ -72,23 +75,20 @@ function orderLevel(
 		const kept = prefixes.filter(isOwnFirm).map((node) => outside(node, prefixes));
 		return { early: [...early, ...expressions(kept)], late: prefixes.flatMap(lateOf) };
 	}
-	const firm = prefixes.filter((node) => regex.length > 0 && isFirm(node, prefixes));
+	const firmPaths = regex.length === 0 ? [] : prefixes.filter(isOwnFirm).map(pathOf);
+	// `^~`, or inside one: its place is before the regular expressions.
+	const firm = new Set(prefixes.filter((node) => firmPaths.some((path) => pathOf(node).startsWith(path))));
 	for (const node of firm) {
 		// A longer one inside a `^~`: for its part the expressions come first again.
 		if (!isOwnFirm(node)) early.push(...expressions([region(node, prefixes)]));
 		early.push(...lateOf(node));
 	}
 	early.push(...expressions([]));
-	return { early, late: prefixes.filter((node) => !firm.includes(node)).flatMap(lateOf) };
+	return { early, late: prefixes.filter((node) => !firm.has(node)).flatMap(lateOf) };
 }
 
 function isOwnFirm({ test }: LocationNode): boolean {
 	return test.kind === "prefix" && test.firm;
-}
-
-/** `^~`, or inside one: its place is before the regular expressions. */
-function isFirm(node: LocationNode, prefixes: readonly LocationNode[]): boolean {
-	return prefixes.some((other) => isOwnFirm(other) && pathOf(node).startsWith(pathOf(other)));
 }
 
 function orderRegex(

@@ -1,7 +1,7 @@
 /** A server block as rows, in the order in which nginx decides. */
 import { pathProblem } from "../../routing/paths.ts";
 import type { ImportContext, ServerContext } from "./context.ts";
-import { type Ordered, orderLocations, type PathTest } from "./location-order.ts";
+import { orderLocations, type PathTest } from "./location-order.ts";
 import { locationRoutes, redirectsToSlash } from "./location-routes.ts";
 import { locationTree } from "./location-tree.ts";
 import { exactPath, hasOneSpelling, pathPattern } from "./path-spelling.ts";
@@ -55,8 +55,10 @@ function serverRows({ server, match: host, closed: unreadable }: Placed<SocketSe
 	const locations = locationTree(server.scope, notes);
 	const serverContext: ServerContext = { ...context, server, locations, serverName: serverName(server.names) };
 	const ordered = orderLocations(locations, redirectsToSlash);
-	for (const [index, { test, node, redirect }] of ordered.entries()) {
-		const path = both(host, pathMatch(test, ordered.slice(0, index)));
+	const decided = new Set<string>();
+	for (const { test, node, redirect } of ordered) {
+		const path = both(host, pathMatch(test, decided));
+		if (test.kind === "exact" && !redirect) decided.add(test.path);
 		if (typeof path === "string") {
 			add(path, { origin: node.origin, fields: undefined });
 			if (path === "never") continue;
@@ -86,7 +88,8 @@ function serverRows({ server, match: host, closed: unreadable }: Placed<SocketSe
 	return [...rows, rest("no location")];
 }
 
-function pathMatch(test: PathTest, before: readonly Ordered[]): Match {
+/** @param decided paths that have a row of their own already */
+function pathMatch(test: PathTest, decided: ReadonlySet<string>): Match {
 	switch (test.kind) {
 		case "regex":
 			return { path_regex: test.source };
@@ -96,11 +99,8 @@ function pathMatch(test: PathTest, before: readonly Ordered[]): Match {
 			if (test.path === "/" || test.path === "") return { path_prefix: "/" };
 			const whole = test.path.slice(0, -1);
 			// A prefix of segments has the path without the slash too; that one is decided already.
-			const decided = before.some(
-				(other) => !other.redirect && other.test.kind === "exact" && other.test.path === whole,
-			);
 			const plain = pathProblem(test.path) === undefined && hasOneSpelling(test.path);
-			if (test.path.endsWith("/") && decided && plain) return { path_prefix: whole };
+			if (test.path.endsWith("/") && decided.has(whole) && plain) return { path_prefix: whole };
 			return { path_regex: `^${pathPattern(test.path)}` };
 		}
 	}
