@@ -5,7 +5,7 @@ import type { TLSSocket } from "node:tls";
 import { describe, expect, it } from "vitest";
 import { check } from "../../src/cli/check.ts";
 import { importConfig } from "../../src/cli/import.ts";
-import { formatNotes, type Imported, importNginx, type Note } from "../../src/import/nginx/index.ts";
+import { formatNotes, type Imported, importNginx, type Note, summarise } from "../../src/import/nginx/index.ts";
 import { startTestGateway, type TestGateway } from "../harness/gateway.ts";
 import { until } from "../harness/poll.ts";
 import { connectRaw } from "../harness/raw-client.ts";
@@ -32,7 +32,7 @@ describe("clawgate import nginx", () => {
 		const imported = importNginx(stage.file, stage.folder);
 		const { text, stderr } = await runCommand(stage);
 		expect(text).toBe(imported.text);
-		expect(stderr).toEqual(formatNotes(imported.notes));
+		expect(stderr).toEqual([...formatNotes(imported.notes), ...summarise(imported.notes)]);
 
 		const gateway = await startTestGateway(
 			(text as string).replaceAll(/(address: '?(?:127\.0\.0\.1|\[::1\])):\d+/g, "$1:0"),

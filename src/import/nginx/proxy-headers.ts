@@ -87,6 +87,7 @@ export function proxyHeaders(context: HeaderContext): ProxyHeaders {
 	let upgrades = false;
 	for (const directive of scope.all("proxy_set_header")) {
 		const [name = "", raw = ""] = directive.args;
+		if (!isHeaderName(name, directive, notes)) continue;
 		const lower = name.toLowerCase();
 		const value = resolve(raw);
 		if (lower === "upgrade") upgrades = value !== "";
@@ -108,6 +109,13 @@ export function proxyHeaders(context: HeaderContext): ProxyHeaders {
 		}
 	}
 	return { host, request, response: responseHeaders(context), upgrades, copied };
+}
+
+/** nginx passes on whatever stands there. */
+function isHeaderName(name: string, directive: Directive, notes: Notes): boolean {
+	if (/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) return true;
+	notes.add(directive, "this is not the name of a header, so it is left out", "dropped");
+	return false;
 }
 
 function setConstant(rules: HeaderRules, name: string, value: string): void {
@@ -165,14 +173,15 @@ function isCopied(value: string, name: string, scope: Scope): boolean {
 
 function responseHeaders({ scope, resolve, notes }: HeaderContext): HeaderRules {
 	const rules: HeaderRules = {};
-	for (const { args } of scope.all("proxy_hide_header")) {
-		const [name] = args;
-		if (name === undefined || NOT_TO_BE_SET.has(name.toLowerCase())) continue;
+	for (const directive of scope.all("proxy_hide_header")) {
+		const [name = ""] = directive.args;
+		if (!isHeaderName(name, directive, notes) || NOT_TO_BE_SET.has(name.toLowerCase())) continue;
 		rules.remove ??= [];
 		rules.remove.push(name);
 	}
 	for (const directive of scope.all("add_header")) {
 		const [name = "", raw = ""] = directive.args;
+		if (!isHeaderName(name, directive, notes)) continue;
 		const value = resolve(raw);
 		if (value.includes("$")) {
 			notes.add(

@@ -1,5 +1,6 @@
 /** `proxy_pass`: where requests go, and what becomes of their path. */
 import { groupCount } from "../../protocol/regex.ts";
+import { parseTarget as parseRequestTarget } from "../../protocol/target.ts";
 import type { LocationNode } from "./location-tree.ts";
 import { pathPattern } from "./path-spelling.ts";
 import { type Pattern, patternText, wholeText } from "./patterns.ts";
@@ -68,6 +69,9 @@ export function rewriteFor({ test }: LocationNode, uri: string | undefined): Rew
 			problem:
 				"a query in proxy_pass cannot be added: let the backend do without it, or write rewrite.path_regex by hand",
 		};
+	}
+	if (parseRequestTarget(uri) === undefined) {
+		return { problem: "this URI is no path that can be asked for: percent-encode it, without dot segments" };
 	}
 	switch (test.kind) {
 		case "regex":

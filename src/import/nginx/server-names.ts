@@ -2,6 +2,7 @@
  * Which server block a host goes to. nginx: an exact name, then the longest `*.name`, then the longest `name.*`, then the
  * first regular expression, then the default server of the address. Here the same as an order of server blocks.
  */
+import { splitHost } from "../../protocol/target.ts";
 import type { Directive } from "./directive.ts";
 import type { Notes } from "./notes.ts";
 import { escapePattern, patternText, translatePattern, withEnd } from "./patterns.ts";
@@ -122,7 +123,7 @@ function readNames(directives: readonly Directive[], notes: Notes): Name[] {
 			if (name.startsWith("*.")) return [{ kind: "leading", text: name }];
 			if (name.endsWith(".*")) return [{ kind: "trailing", text: name }];
 			// Names that no client can ask for (`--`, `!`) are a way to have none.
-			return /^[a-z0-9_.-]+$/.test(name) && /[a-z0-9]/.test(name) ? [{ kind: "exact", text: name }] : [];
+			return splitHost(name) !== undefined && /[a-z0-9]/.test(name) ? [{ kind: "exact", text: name }] : [];
 		}),
 	);
 }

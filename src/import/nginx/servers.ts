@@ -1,4 +1,5 @@
 /** `server` lines of an `upstream` block as endpoints. */
+import { parseEndpointUrl } from "../../upstreams/endpoint.ts";
 import { type Directive, keyValues } from "./directive.ts";
 import type { Notes } from "./notes.ts";
 import { durationText, parseTime } from "./units.ts";
@@ -67,7 +68,8 @@ export function endpointUrl(address: string, secure: boolean): string | undefine
 	if (address.startsWith("unix:")) return secure ? undefined : `ws+unix:${address.slice(5)}`;
 	const match = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d+))?$/.exec(address);
 	if (!match) return undefined;
-	return `${secure ? "wss" : "ws"}://${match[1]}:${match[2] ?? "80"}`;
+	const url = `${secure ? "wss" : "ws"}://${match[1]}:${match[2] ?? "80"}`;
+	return parseEndpointUrl(url) && url;
 }
 
 /**

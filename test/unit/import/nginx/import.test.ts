@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { importNginx } from "../../../../src/import/nginx/index.ts";
+import { importNginx, summarise } from "../../../../src/import/nginx/index.ts";
 import { OFF } from "../../../../src/options.ts";
 import { certificate, temporaryFiles } from "../../../harness/certs.ts";
 import { imported, server } from "./import.fixtures.ts";
@@ -250,6 +250,18 @@ describe("notes", () => {
 			).toHaveLength(1);
 		}
 		expect(lines.find((line) => line.includes(": gzip: "))).toMatch(/^nginx\.conf:6: .*\(also line 13\)$/);
+	});
+
+	it("are counted by severity at the end, and an error_page is among them", async () => {
+		const { notes } = await imported(
+			server("error_page 502 /50x.html;\ngzip on;\nproxy_buffering off;\nlocation /files { root /srv; }"),
+		);
+		expect(summarise(notes)).toEqual([
+			"1 refused (clients are refused until you say what to do with their requests): nginx.conf:9",
+			"1 different (works, but not quite as nginx did it): nginx.conf:6",
+			expect.stringMatching(/^\d dropped \(has no effect any more\): nginx\.conf:7/),
+			"1 not needed (nothing is lost): nginx.conf:8",
+		]);
 	});
 
 	it("say nothing about what the gateway does by itself", async () => {
