@@ -49,6 +49,7 @@ export async function setUp(fixture: Fixture): Promise<Stage> {
 		await mkdir(join(each, "certs"), { recursive: true });
 		await mkdir(join(each, "logs"));
 		for (const name of ["conf.d", "snippets"]) await cp(join(FOLDER, name), join(each, name), { recursive: true });
+		for (const [name, content] of Object.entries(fixture.files ?? {})) await writeFile(join(each, name), content);
 		for (const name of ["mime.types", "fastcgi_params"]) await writeFile(join(each, name), "");
 		for (const [name, names] of Object.entries(fixture.certificates ?? {})) {
 			const made = await certificate(names);

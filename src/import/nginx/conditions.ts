@@ -1,5 +1,6 @@
 /** Comparisons of nginx's variables (`if`, `map`) as conditions of `match`. */
 import { isIP } from "node:net";
+import { patternProblem } from "../../protocol/regex.ts";
 import { exactPath, pathPattern, spellPath } from "./path-spelling.ts";
 import {
 	escapePattern,
@@ -171,7 +172,7 @@ function cookieMatches(name: string, op: Comparison["op"], value: string): Outco
 	const header = (source: string): Match[] => [{ headers: { Cookie: { regex: patternText({ source, ignoreCase }) } } }];
 	const none = (source: string): Match[] => [{ headers: { Cookie: { present: false } } }, ...header(source)];
 	const fits = (inner: string) => `${pair}${inner}(?:;|$)`;
-	const fitsNot = (inner: string) => `^(?!(?:[^;]*;\\s*)*${cookie}${inner}(?:;|$))`;
+	const fitsNot = (inner: string) => `^(?!(?:.*;)?\\s*${cookie}${inner}(?:;|$))`;
 	switch (op) {
 		case "set":
 			return header(`${pair}(?!0(?:;|$))[^;]`);
@@ -181,7 +182,7 @@ function cookieMatches(name: string, op: Comparison["op"], value: string): Outco
 			return value === "" ? header(`${pair}[^;]`) : none(fitsNot(literal(value, "header")));
 		default: {
 			const inner = insideCookie(value);
-			if (inner === undefined) return "unknown";
+			if (inner === undefined || patternProblem(fits(inner)) || patternProblem(fitsNot(inner))) return "unknown";
 			return op.startsWith("!") ? none(fitsNot(inner)) : header(fits(inner));
 		}
 	}

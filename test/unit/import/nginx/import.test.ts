@@ -186,6 +186,54 @@ describe("what refuses requests", () => {
 		]);
 	});
 
+	it("is a list of addresses, a set of names or a cookie, also where the default refuses", async () => {
+		const maps = `geo $in { default 0; 10.0.0.0/8 1; 10.1.0.0/16 0; }
+			map $http_origin $known { default 0; https://a.test 1; "~^https://b\\." 1; }
+			map $cookie_s $bad { default 0; evil 1; }`;
+		const refused = async (condition: string) => {
+			const { config } = await imported(
+				server(`location /x { if (${condition}) { return 403; } proxy_pass http://127.0.0.1:2; }`, "", maps),
+			);
+			return config.routes
+				.filter(({ upstream }) => upstream === "refused")
+				.map(({ match: { path_regex: _, ...match } }) => match);
+		};
+		const ranges = (await refused("$in = 0")).flatMap(({ client_ip: range }) => range);
+		expect(ranges).toEqual(expect.arrayContaining(["0.0.0.0/5", "10.1.0.0/16", "11.0.0.0/8"]));
+		expect(ranges).not.toContain("10.0.0.0/8");
+		expect(await refused("$known = 0")).toEqual([
+			{ headers: { Origin: { present: false } } },
+			{ headers: { Origin: { regex: expect.stringMatching(/^\^\(\?!/) } } },
+		]);
+		expect(await refused("$bad")).toEqual([{ headers: { Cookie: { regex: "(?i)(?:^|;\\s*)s=evil(?:;|$)" } } }]);
+	});
+
+	it("asks only those for a password whom satisfy any does not let in by address", async () => {
+		const { config } = await imported(
+			server("", "satisfy any; allow 10.0.0.0/8; deny all; auth_basic x; auth_basic_user_file users;"),
+			{ files: { users: "" } },
+		);
+		expect(config.routes.map(({ match, allow, auth }) => [match.client_ip, allow, auth.basic !== undefined])).toEqual([
+			[["10.0.0.0/8"], undefined, false],
+			[undefined, undefined, true],
+		]);
+	});
+
+	it("is the question of auth_request with its constant headers, and says that one server is asked", async () => {
+		const { route, lines } = await imported(
+			server(
+				'location = /auth { internal; proxy_pass http://auth/check; proxy_set_header X-Role admin; proxy_set_header Cookie ""; }',
+				"auth_request /auth;",
+				"upstream auth { server a:1; server b:2; }",
+			),
+		);
+		expect(route("/").auth.forward).toMatchObject({
+			url: "http://a:1/check",
+			request_headers: { set: { "X-Role": "admin" }, remove: ["Cookie"] },
+		});
+		expect(lines.some((line) => line.includes("only a:1 is asked"))).toBe(true);
+	});
+
 	it("is an htpasswd file, too", async () => {
 		const bcrypt = `ann:$2y$10$${"a".repeat(53)}\n`;
 		const { route, folder } = await imported(server("", 'auth_basic "the site"; auth_basic_user_file users;'), {
@@ -226,6 +274,36 @@ describe("headers and times", () => {
 		expect(response_headers).toEqual({ set: {}, add: { "X-Frame-Options": ["DENY"] }, remove: ["X-Powered-By"] });
 		expect(lines.filter((line) => line.includes("proxy_set_header X-"))).toHaveLength(1);
 		expect(lines.find((line) => line.includes("X-Kept"))).toContain("$var");
+	});
+
+	it.each([
+		["proxy_pass http://a:1/;", "proxy_redirect / /app/; proxy_cookie_path / /app/;", true, undefined],
+		[
+			"proxy_pass http://a:1/;",
+			"proxy_redirect http://a:1/ /app/; proxy_set_header Host $host;",
+			true,
+			"get /app in front",
+		],
+		["proxy_pass http://a:1/;", "proxy_redirect off;", false, undefined],
+		["proxy_pass http://a:1/;", "", true, "get /app in front"],
+		["proxy_pass http://a:1/;", "proxy_set_header Host $http_host;", false, undefined],
+		["proxy_pass http://a:1;", "", true, undefined],
+		["proxy_pass http://a:1;", "proxy_redirect http:// https://; proxy_set_header Host $host;", true, undefined],
+		["proxy_pass http://a:1/b/;", "proxy_redirect default;", false, "way back of this path is not known"],
+		["proxy_pass http://a:1/;", "proxy_redirect ~^/x /y; proxy_set_header Host $host;", false, "pass unchanged"],
+		[
+			"proxy_pass http://a:1/;",
+			'proxy_cookie_path / "/; Secure"; proxy_set_header Host $host;',
+			false,
+			"passes unchanged",
+		],
+	])("%s %s: rewrite.location is %s", async (pass, line, expected, words) => {
+		const { config, lines } = await imported(
+			`http { server { listen 80; location /app/ { ${pass} proxy_set_header Upgrade $http_upgrade; ${line} } } }`,
+		);
+		expect(config.routes.find(({ upstream }) => upstream === "a-1")?.rewrite.location).toBe(expected);
+		const noted = lines.filter((text) => /proxy_(?:redirect|cookie_path|pass)\b.*(?:in front|unchanged)/.test(text));
+		expect(noted).toEqual(words === undefined ? [] : [expect.stringContaining(words)]);
 	});
 
 	it.each([
