@@ -71,6 +71,8 @@ export function proxiedRoute(passing: Passing, target: Target): LocationRoute[] 
 		request_headers: headers.request,
 		response_headers: headers.response,
 		timeouts: timeouts(scope),
+		// nginx drops these names as the gateway does, unless it is told otherwise.
+		underscore_headers: scope.isOn("underscores_in_headers") ? "keep" : "",
 		retries: retries(scope, upstreams.size(upstream), notes),
 		...allowed.fields,
 		limits: limits(scope, http, notes),

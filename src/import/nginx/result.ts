@@ -26,7 +26,7 @@ export interface ResultParts {
 /** The upstream of refused routes. */
 const REFUSED = "refused";
 /** Settings that are written once when all routes have the same. */
-const COMMON = ["request_headers", "response_headers", "timeouts", "retries"];
+const COMMON = ["request_headers", "response_headers", "timeouts", "retries", "underscore_headers"];
 
 /** Writes the file. */
 export function writeResult({ file, listeners, client, upstreams, rows }: ResultParts): {

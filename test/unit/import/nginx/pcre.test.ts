@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { matchesPattern, translatePattern } from "../../../../src/import/nginx/patterns.ts";
 import { patternProblem } from "../../../../src/protocol/regex.ts";
+import { parseTarget } from "../../../../src/protocol/target.ts";
 import { imported, server } from "./import.fixtures.ts";
 
 describe("a pattern of nginx", () => {
@@ -9,8 +10,6 @@ describe("a pattern of nginx", () => {
 		["\\Q.git\\E", "\\.git"],
 		["^/\\x{61}\\x62\\o{143}\\0144$", "^/abc%0C4$"],
 		["^/\\N+$", "^/.+$"],
-		["[]a]", "(?:[\\]a]|%5D)"],
-		["[^]/]+x", "(?:[^%/\\]]|(?!%5D)%[0-9A-F][0-9A-F])+x"],
 		["[[:xdigit:]]{2}", "[0-9A-Fa-f]{2}"],
 		["[[:^digit:]a]", "(?:[^%0-9]|%[0-9A-F][0-9A-F])"],
 		["\\A/a\\z", "^/a$"],
@@ -19,14 +18,30 @@ describe("a pattern of nginx", () => {
 		["^/(?i)a|b", "^/[Aa]|[Bb]"],
 		["a\\Kb", "ab"],
 		["(?P<n>a)(?'m'b)", "(?<n>a)(?<m>b)"],
-		["^/a b@$", "^/a%20b(?:@|%40)$"],
-		["^/é", "^/(?:\\xc3|%C3)(?:\\xa9|%A9)"],
+		["^/a b$", "^/a%20b$"],
 		["a++b++$", "a+b+$"],
 		["(?U)a+b+?", "a+?b+"],
 		["a(?#words)b", "ab"],
 		["^/.{3}$", "^/(?:[^%]|(?!%0A)%[0-9A-F][0-9A-F]){3}$"],
 	])("%s is %s for a path", (source, expected) => {
 		expect(translatePattern(source, false, "path")).toEqual({ pattern: { source: expected, ignoreCase: false } });
+	});
+
+	it.each([
+		["^/[]a]$", ["/]", "/%5D", "/a"], ["/b", "/%5Da"]],
+		["^/[^]/]+$", ["/a", "/a%20b", "/%C3%A9"], ["/a]b", "/a%5Db", "/a/b"]],
+		["^/a b@$", ["/a%20b@", "/a%20b%40", "/%61%20b@"], ["/a+b@", "/ab@"]],
+		["^/é$", ["/%C3%A9", "/%c3%a9", "/\xc3\xa9"], ["/e", "/%E9"]],
+		["^/a;b$", ["/a;b", "/a%3Bb"], ["/a"]],
+		["^/.$", ["/a", "/%20", "/@", "/%40"], ["/ab", "/%20a", "/%0A"]],
+		["^/[\\h~]+$", ["/%20%09~", "/~"], ["/+"]],
+		["^/\\PL$", ["/1", "/%20", "/@"], ["/a", "/%C3"]],
+	])("%s fits a path however its characters are sent", (source, fitting, others) => {
+		const { pattern } = translatePattern(source, false, "path");
+		const fits = (target: string) =>
+			pattern !== undefined && matchesPattern(pattern, parseTarget(target)?.matchPath ?? "");
+		expect(fitting.filter((target) => !fits(target))).toEqual([]);
+		expect(others.filter(fits)).toEqual([]);
 	});
 
 	it.each([
