@@ -12,7 +12,7 @@ import {
 	patternText,
 	translatePattern,
 } from "./patterns.ts";
-import type { Subject } from "./pcre.ts";
+import type { Subject } from "./pcre-atoms.ts";
 import { outsideOf } from "./ranges.ts";
 import type { Match, ValueTest } from "./row.ts";
 import { hostHeaderPattern } from "./server-names.ts";

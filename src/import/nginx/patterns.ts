@@ -1,6 +1,8 @@
 /** nginx's regular expressions (PCRE) as Clawgate's, and combinations of several into one. */
 import { patternProblem } from "../../protocol/regex.ts";
-import { literalStart, type Subject, translatePcre } from "./pcre.ts";
+import { translatePcre } from "./pcre.ts";
+import type { Subject } from "./pcre-atoms.ts";
+import { literalStart } from "./pcre-start.ts";
 
 /** A pattern: the source without flags, and whether case is ignored. */
 export interface Pattern {

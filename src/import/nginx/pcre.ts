@@ -3,22 +3,13 @@
  * without backreferences, lookbehind and flags inside. JavaScript reads much of PCRE as something else without an error:
  * `\Q.\E` is "Q.E" to it, `[]]` matches nothing. So everything is read here, and what is not known is a problem.
  */
-import {
-	type ByteSet,
-	bothCases,
-	bytesLike,
-	bytesWithProperty,
-	characterText,
-	classText,
-	ESCAPED_SETS,
-	inverted,
-	POSIX_SETS,
-	WORD,
-} from "./byte-set.ts";
-import { pathAtom } from "./path-spelling.ts";
-
-/** What a pattern is compared with: the path as the gateway spells it, the bytes of a header, or a decoded text. */
-export type Subject = "path" | "header" | "text";
+import { type ByteSet, bytesLike, inverted, WORD } from "./byte-set.ts";
+import { type Atom, literal, newlines, numbered, type Spelling, type Subject, setAtom } from "./pcre-atoms.ts";
+import { readClass } from "./pcre-class.ts";
+import { Cursor, Unreadable } from "./pcre-cursor.ts";
+import { escapedCode, escapedSet } from "./pcre-escapes.ts";
+import { changedFlags, FLAG_GROUP, type Flags } from "./pcre-flags.ts";
+import { literalStart } from "./pcre-start.ts";
 
 /** A translation. */
 export interface Pcre {
@@ -29,42 +20,10 @@ export interface Pcre {
 	readonly problem: string | undefined;
 }
 
-/** There is no way to go on reading. */
-class Unreadable extends Error {
-	override readonly name = "Unreadable";
-}
-
-/** Something that takes part of the text; without a `set` it is a group. */
-interface Atom {
-	readonly text: string;
-	/** Whether a quantifier can follow without a group around it. */
-	readonly single: boolean;
-	readonly set?: ByteSet | undefined;
-	/** What to write in front of `*` and `+`. */
-	readonly loose?: string | undefined;
-	/** An assertion: takes nothing, and has no quantifier. */
-	readonly empty?: boolean | undefined;
-}
-
-interface Flags {
-	readonly i: boolean;
-	readonly s: boolean;
-	readonly x: boolean;
-	readonly U: boolean;
-}
-
 const QUANTIFIER = /([*+?]|\{\d+(?:,\d*)?\})([+?]?)/y;
 const GROUP_NAME = /\?(?:P?<([A-Za-z_]\w*)>|'([A-Za-z_]\w*)')/y;
-const FLAG_GROUP = /\?([a-zA-Z]*)(?:-([a-zA-Z]*))?([:)])/y;
-const HEX = /x\{([0-9A-Fa-f]{1,6})\}|x([0-9A-Fa-f]{0,2})/y;
-const OCTAL = /o\{([0-7]{1,7})\}|(0[0-7]{0,2})/y;
-const PROPERTY = /([pP])(?:\{(\^?)([A-Za-z&_ ]+)\}|([A-Z]))/y;
-const CONTROLS: Readonly<Record<string, number>> = { a: 7, e: 27, f: 12, n: 10, r: 13, t: 9 };
 const NOT_NEWLINE = bytesLike(/[^\n]/);
 const EVERY = inverted(new Set());
-/** A class that JavaScript reads as PCRE does. */
-const PLAIN_CLASS = /^\[\^?(?:[^\]\\[]|\\[dwDW\-\]\\[./^$*+?(){}|])(?:[^\]\\[]|\\[dwDW\-\]\\[./^$*+?(){}|])*\]$/;
-
 /**
  * Translates a pattern.
  * @param ignoreCase `~*`
@@ -74,43 +33,38 @@ export function translatePcre(source: string, ignoreCase: boolean, subject: Subj
 }
 
 class Reader {
-	readonly #subject: Subject;
-	readonly #text: string;
-	/** Case is left to the flag of the whole pattern. */
-	readonly #allFolded: boolean;
+	readonly #spelling: Spelling;
+	readonly #cursor: Cursor;
 	readonly #names = new Set<string>();
-	#at = 0;
 	#flags: Flags;
-	#utf = false;
 	#problem: string | undefined;
 	#problems = 0;
 	#depth = 0;
 	/** What a possessive repeat takes, until it is known that what follows cannot take it. */
 	#possessive: ByteSet | undefined;
-	/** The last thing read ends with a word character for certain. */
+	/** What was read ends with a word character for certain. */
 	#afterWord = false;
 
 	constructor(source: string, ignoreCase: boolean, subject: Subject) {
 		const utf = /^\(\*UTF8?\)/.exec(source)?.[0] ?? "";
 		const rest = source.slice(utf.length);
 		const inline = /^\(\?i\)/.exec(rest)?.[0] ?? "";
-		this.#utf = utf !== "";
-		this.#text = rest.slice(inline.length);
-		this.#allFolded = ignoreCase || inline !== "";
-		this.#subject = subject;
-		this.#flags = { i: this.#allFolded, s: false, x: false, U: false };
+		this.#cursor = new Cursor(rest.slice(inline.length));
+		const allFolded = ignoreCase || inline !== "";
+		this.#spelling = { subject, utf: utf !== "", allFolded };
+		this.#flags = { i: allFolded, s: false, x: false, U: false };
 	}
 
 	read(): Pcre {
-		const ignoreCase = this.#allFolded;
+		const ignoreCase = this.#spelling.allFolded;
 		try {
-			if (this.#text.includes("\uFFFD")) throw new Unreadable("the expression is not in UTF-8");
+			if (this.#cursor.text.includes("\uFFFD")) throw new Unreadable("the expression is not in UTF-8");
 			const source = this.#choice();
-			if (this.#at < this.#text.length) throw new Unreadable("a ) is too much");
+			if (this.#cursor.at < this.#cursor.text.length) throw new Unreadable("a ) is too much");
 			return { source, ignoreCase, problem: this.#problem };
 		} catch (error) {
 			if (!(error instanceof Unreadable)) throw error;
-			return { source: literalStart(this.#text), ignoreCase, problem: error.message };
+			return { source: literalStart(this.#cursor.text), ignoreCase, problem: error.message };
 		}
 	}
 
@@ -119,18 +73,11 @@ class Reader {
 		this.#problems++;
 	}
 
-	#take(expression: RegExp): RegExpExecArray | undefined {
-		expression.lastIndex = this.#at;
-		const match = expression.exec(this.#text);
-		if (match) this.#at += match[0].length;
-		return match ?? undefined;
-	}
-
 	#choice(): string {
 		const flags = this.#flags;
 		const parts = [this.#sequence()];
-		while (this.#text[this.#at] === "|") {
-			this.#at++;
+		while (this.#cursor.next === "|") {
+			this.#cursor.at++;
 			parts.push(this.#sequence());
 		}
 		// Flags that were changed inside of a group hold up to its end, in the alternatives after them too.
@@ -142,8 +89,8 @@ class Reader {
 		let result = "";
 		this.#possessive = undefined;
 		this.#afterWord = false;
-		while (this.#at < this.#text.length && this.#text[this.#at] !== "|" && this.#text[this.#at] !== ")") {
-			if (this.#flags.x && this.#take(/\s+|#[^\n]*\n?/y)) continue;
+		while (this.#cursor.at < this.#cursor.text.length && this.#cursor.next !== "|" && this.#cursor.next !== ")") {
+			if (this.#flags.x && this.#cursor.take(/\s+|#[^\n]*\n?/y)) continue;
 			for (const atom of this.#atoms()) result += this.#repeated(atom);
 		}
 		if (this.#depth > 0) this.#settlePossessive(undefined);
@@ -153,7 +100,7 @@ class Reader {
 
 	/** Usually one; a character of several bytes is several, of which the last one can be repeated. */
 	#atoms(): readonly Atom[] {
-		const character = String.fromCodePoint(this.#text.codePointAt(this.#at) as number);
+		const character = String.fromCodePoint(this.#cursor.text.codePointAt(this.#cursor.at) as number);
 		switch (character) {
 			case "(":
 				return this.#group();
@@ -162,21 +109,21 @@ class Reader {
 			case "\\":
 				return this.#escape();
 			case ".":
-				this.#at++;
+				this.#cursor.at++;
 				return [this.#setAtom(this.#flags.s ? EVERY : NOT_NEWLINE, this.#flags.s ? undefined : ".")];
 			case "^":
-				this.#at++;
+				this.#cursor.at++;
 				return [{ text: "^", single: true, empty: true }];
 			case "$":
-				this.#at++;
+				this.#cursor.at++;
 				return [this.#end()];
 			case "*":
 			case "+":
 			case "?":
 				throw new Unreadable("there is nothing to repeat");
 			default:
-				this.#at += character.length;
-				return this.#literal(character);
+				this.#cursor.at += character.length;
+				return literal(character, this.#spelling, this.#flags.i);
 		}
 	}
 
@@ -186,28 +133,13 @@ class Reader {
 		return { text: "$", single: true, empty: true };
 	}
 
-	#literal(character: string): readonly Atom[] {
-		const code = character.codePointAt(0) as number;
-		if (code < 0x80) return [this.#setAtom(new Set([code]), undefined)];
-		if (this.#subject === "text") return [{ text: character, single: character.length === 1 }];
-		const bytes = [...Buffer.from(character, "utf8")].map((byte) => this.#setAtom(new Set([byte]), undefined));
-		if (!this.#utf) return bytes;
-		return [{ text: bytes.map(({ text }) => text).join(""), single: false }];
-	}
-
-	#setAtom(set: ByteSet, written: string | undefined): Atom {
-		const fold = this.#flags.i && !this.#allFolded;
-		const folded = this.#flags.i ? bothCases(set) : set;
-		const inText = fold ? folded : set;
-		const kept = fold && inText.size !== set.size ? undefined : written;
-		if (this.#subject !== "path") return { text: kept ?? classText(inText), single: true, set: folded };
-		const { text, single, loose } = pathAtom(inText, kept);
-		return { text, single, loose, set: folded };
+	#setAtom(set: ByteSet, written?: string): Atom {
+		return setAtom(set, written, this.#spelling, this.#flags.i);
 	}
 
 	#repeated(atom: Atom): string {
-		if (this.#flags.x) this.#take(/\s+/y);
-		const match = this.#take(QUANTIFIER);
+		if (this.#flags.x) this.#cursor.take(/\s+/y);
+		const match = this.#cursor.take(QUANTIFIER);
 		if (atom.empty) {
 			if (match) throw new Unreadable("an assertion cannot be repeated here");
 			return atom.text;
@@ -236,45 +168,42 @@ class Reader {
 	}
 
 	#group(): readonly Atom[] {
-		this.#at++;
-		if (this.#text[this.#at] === "*") throw new Unreadable("verbs such as (*SKIP) are not possible");
-		if (this.#text[this.#at] !== "?") return [this.#inner("(")];
-		if (this.#take(/\?#[^)]*\)/y)) return [];
-		if (this.#take(/\?:/y)) return [this.#inner("(?:")];
-		if (this.#take(/\?=/y)) return [this.#look("(?=", false)];
-		if (this.#take(/\?!/y)) return [this.#look("(?!", true)];
-		if (this.#take(/\?<[=!]/y)) {
+		this.#cursor.at++;
+		if (this.#cursor.next === "*") throw new Unreadable("verbs such as (*SKIP) are not possible");
+		if (this.#cursor.next !== "?") return [this.#inner("(")];
+		if (this.#cursor.take(/\?#[^)]*\)/y)) return [];
+		if (this.#cursor.take(/\?:/y)) return [this.#inner("(?:")];
+		if (this.#cursor.take(/\?=/y)) return [this.#look("(?=", false)];
+		if (this.#cursor.take(/\?!/y)) return [this.#look("(?!", true)];
+		if (this.#cursor.take(/\?<[=!]/y)) {
 			this.#fault("lookbehind such as (?<=…) is not possible: its time cannot be bounded");
 			const before = this.#problems;
 			this.#inner("(");
 			this.#problems = before;
 			return [];
 		}
-		if (this.#take(/\?>/y)) {
+		if (this.#cursor.take(/\?>/y)) {
 			this.#fault("atomic groups (?>…) are not possible");
 			return [this.#inner("(?:")];
 		}
-		const named = this.#take(GROUP_NAME);
+		const named = this.#cursor.take(GROUP_NAME);
 		if (named) {
 			const name = (named[1] ?? named[2]) as string;
 			if (this.#names.has(name)) throw new Unreadable(`two groups are called ${name}`);
 			this.#names.add(name);
 			return [this.#inner(`(?<${name}>`)];
 		}
-		const flags = this.#take(FLAG_GROUP);
+		const flags = this.#cursor.take(FLAG_GROUP);
 		if (!flags) {
-			const shown = this.#text.slice(this.#at - 1, this.#at + 4);
+			const shown = this.#cursor.text.slice(this.#cursor.at - 1, this.#cursor.at + 4);
 			throw new Unreadable(`${shown}…) is not possible: recursion, conditions and callouts have no counterpart`);
 		}
-		return this.#flagGroup(flags[1] as string, flags[2] ?? "", flags[3] as string);
+		return this.#flagGroup(flags);
 	}
 
-	#flagGroup(on: string, off: string, end: string): readonly Atom[] {
-		if (/[^isxU]/.test(on + off)) throw new Unreadable(`(?${on}${off && `-${off}`}${end} is not possible`);
-		if (this.#allFolded && off.includes("i")) throw new Unreadable("(?-i) is not possible where case is ignored");
-		const value = (flag: keyof Flags) => (on.includes(flag) || this.#flags[flag]) && !off.includes(flag);
-		const changed: Flags = { i: value("i"), s: value("s"), x: value("x"), U: value("U") };
-		if (end === ")") {
+	#flagGroup(group: RegExpExecArray): readonly Atom[] {
+		const changed = changedFlags(group, this.#flags, this.#spelling.allFolded);
+		if (group[3] === ")") {
 			this.#flags = changed;
 			return [];
 		}
@@ -293,8 +222,8 @@ class Reader {
 		const body = this.#choice();
 		this.#depth--;
 		this.#flags = flags;
-		if (this.#text[this.#at] !== ")") throw new Unreadable("a ) is missing");
-		this.#at++;
+		if (this.#cursor.next !== ")") throw new Unreadable("a ) is missing");
+		this.#cursor.at++;
 		return { text: `${start}${body})`, single: true };
 	}
 
@@ -306,22 +235,21 @@ class Reader {
 	}
 
 	#escape(): readonly Atom[] {
-		this.#at++;
-		const letter = this.#text[this.#at];
+		this.#cursor.at++;
+		const letter = this.#cursor.next;
 		if (letter === undefined) throw new Unreadable("a \\ at the end");
 		if (letter === "Q") return this.#quoted();
-		const set = this.#escapedSet();
+		const set = escapedSet(this.#cursor, this.#spelling.utf);
 		if (set) return [this.#setAtom(set.bytes, set.written)];
-		const code = this.#escapedCode();
-		if (code !== undefined) return this.#code(code);
-		this.#at++;
+		const code = escapedCode(this.#cursor);
+		if (code !== undefined) return numbered(code, this.#spelling, this.#flags.i);
+		this.#cursor.at++;
 		switch (letter) {
 			case "E":
 			case "K":
 				// \K moves the start of what was found, which nothing here looks at.
 				return [];
 			case "A":
-				return [{ text: "^", single: true, empty: true }];
 			case "G":
 				return [{ text: "^", single: true, empty: true }];
 			case "z":
@@ -330,14 +258,14 @@ class Reader {
 			case "b":
 				return [this.#boundary()];
 			case "N":
-				if (this.#text[this.#at] === "{") break;
+				if (this.#cursor.next === "{") break;
 				return [this.#setAtom(NOT_NEWLINE, ".")];
 			case "C":
 				return [this.#setAtom(EVERY, undefined)];
 			case "R":
-				return [this.#newlines()];
+				return [newlines(this.#spelling)];
 			case "B":
-				if (this.#subject !== "path") return [{ text: "\\B", single: true, empty: true }];
+				if (this.#spelling.subject !== "path") return [{ text: "\\B", single: true, empty: true }];
 				this.#fault("\\B is not possible in a path, where characters are percent-encoded");
 				return [];
 			default:
@@ -350,192 +278,23 @@ class Reader {
 
 	#boundary(): Atom {
 		// "20" of %20 are word characters to JavaScript, so only the end of a word is certain.
-		if (this.#subject === "path" && !this.#afterWord) {
+		if (this.#spelling.subject === "path" && !this.#afterWord) {
 			this.#fault("\\b before a word is not possible in a path, where characters are percent-encoded");
 			return { text: "", single: true, empty: true };
 		}
 		return { text: "\\b", single: true, empty: true };
 	}
 
-	#newlines(): Atom {
-		const pair = [13, 10].map((code) => this.#setAtom(new Set([code]), undefined).text).join("");
-		const one = this.#setAtom(ESCAPED_SETS.v as ByteSet, undefined).text;
-		return { text: `(?:${pair}|${one})`, single: true };
-	}
-
 	/** `\Q…\E`: all of it as it stands. */
 	#quoted(): readonly Atom[] {
-		this.#at++;
-		const end = this.#text.indexOf("\\E", this.#at);
-		const text = this.#text.slice(this.#at, end < 0 ? undefined : end);
-		this.#at = end < 0 ? this.#text.length : end + 2;
-		return [...text].flatMap((character) => this.#literal(character));
-	}
-
-	#code(code: number): readonly Atom[] {
-		if (code < 0x80 || (code < 0x100 && !this.#utf)) return [this.#setAtom(new Set([code]), undefined)];
-		return this.#literal(String.fromCodePoint(code));
-	}
-
-	/** `\d`, `\h`, `\p{L}` and their like. */
-	#escapedSet(): { bytes: ByteSet; written: string | undefined } | undefined {
-		const letter = this.#text[this.#at] as string;
-		const known = ESCAPED_SETS[letter.toLowerCase()];
-		if (known && /[dwshvDWSHV]/.test(letter)) {
-			this.#at++;
-			const bytes = letter === letter.toLowerCase() ? known : inverted(known);
-			return { bytes, written: /[dwDW]/.test(letter) ? `\\${letter}` : undefined };
-		}
-		if (letter !== "p" && letter !== "P") return undefined;
-		const match = this.#take(PROPERTY);
-		const bytes = match && bytesWithProperty((match[3] ?? match[4]) as string);
-		if (!match || !bytes || this.#utf) throw new Unreadable(`the property ${match?.[0] ?? `\\${letter}`} is not known`);
-		return { bytes: (match[1] === "P") !== (match[2] === "^") ? inverted(bytes) : bytes, written: undefined };
-	}
-
-	/** `\x41`, `\n`, `\.` and their like as a number; undefined when it is none, and nothing was read. */
-	#escapedCode(): number | undefined {
-		const letter = this.#text[this.#at] as string;
-		const hex = letter === "x" && this.#take(HEX);
-		const octal = !hex && (letter === "o" || letter === "0") && this.#take(OCTAL);
-		if (hex || octal) {
-			const [, braced, plain] = (hex || octal) as RegExpExecArray;
-			const code = Number.parseInt(braced ?? (plain as string), hex ? 16 : 8) || 0;
-			if (code > 0x10ffff) throw new Unreadable("a character with such a number does not exist");
-			return code;
-		}
-		if (letter === "c" && /[\x20-\x7e]/.test(this.#text[this.#at + 1] ?? "")) {
-			this.#at += 2;
-			return (this.#text[this.#at - 1] as string).toUpperCase().charCodeAt(0) ^ 0x40;
-		}
-		const control = Object.hasOwn(CONTROLS, letter) ? CONTROLS[letter] : undefined;
-		if (control === undefined && /[A-Za-z0-9]/.test(letter)) return undefined;
-		const code = control ?? (letter.codePointAt(0) as number);
-		if (code >= 0xd800 && code <= 0xdfff) throw new Unreadable("the expression is not in UTF-8");
-		this.#at++;
-		return code;
+		return [...this.#cursor.takeQuoted()].flatMap((character) => literal(character, this.#spelling, this.#flags.i));
 	}
 
 	#class(): Atom {
-		const start = this.#at;
-		this.#at++;
-		const negated = this.#text[this.#at] === "^";
-		if (negated) this.#at++;
-		const set = new Set<number>();
-		for (let first = true; ; first = false) {
-			const character = this.#text[this.#at];
-			if (character === undefined) throw new Unreadable("a ] is missing");
-			if (character === "]" && !first) break;
-			this.#classItem(set);
-		}
-		this.#at++;
-		const text = this.#text.slice(start, this.#at);
-		const folded = this.#flags.i ? bothCases(set) : set;
-		const written = PLAIN_CLASS.test(text) && /^[\x21-\x7e]*$/.test(text) ? text : undefined;
-		return this.#setAtom(negated ? inverted(folded) : set, written);
-	}
-
-	/** One character, range, or named set of a class. */
-	#classItem(set: Set<number>): void {
-		const named = this.#take(/\[:(\^?)(\w+):\]/y);
-		if (named) {
-			const known = Object.hasOwn(POSIX_SETS, named[2] as string) ? POSIX_SETS[named[2] as string] : undefined;
-			if (!known) throw new Unreadable(`the class ${named[0]} is not known`);
-			for (const code of named[1] ? inverted(known) : known) set.add(code);
-			return;
-		}
-		if (this.#take(/\[[.=]/y)) throw new Unreadable("[. .] and [= =] are not possible");
-		const from = this.#classCode(set);
-		if (from === undefined) return;
-		if (this.#text[this.#at] !== "-" || this.#text[this.#at + 1] === "]" || this.#text[this.#at + 1] === undefined) {
-			for (const code of from) set.add(code);
-			return;
-		}
-		this.#at++;
-		const inner = new Set<number>();
-		const to = this.#text.startsWith("[:", this.#at) ? undefined : this.#classCode(inner);
-		if (to === undefined) {
-			// A hyphen before a set is one of the characters.
-			for (const code of [...from, 0x2d, ...inner]) set.add(code);
-			return;
-		}
-		const [first, last] = [from.at(-1) as number, to[0] as number];
-		if (from.length > 1 || to.length > 1) throw new Unreadable("a range of characters outside of ASCII");
-		if (last < first) throw new Unreadable("a range in a class is out of order");
-		for (let code = first; code <= last; code++) set.add(code);
-	}
-
-	/** The bytes of one character; undefined when it was a set, which was added, or nothing. */
-	#classCode(set: Set<number>): readonly number[] | undefined {
-		const character = String.fromCodePoint(this.#text.codePointAt(this.#at) ?? 0);
-		if (character !== "\\") {
-			this.#at += character.length;
-			return this.#classBytes(character.codePointAt(0) as number, true);
-		}
-		this.#at++;
-		const letter = this.#text[this.#at];
-		if (letter === undefined) throw new Unreadable("a ] is missing");
-		if (letter === "b") {
-			this.#at++;
-			return [8];
-		}
-		if (letter === "E") {
-			this.#at++;
-			return undefined;
-		}
-		if (letter === "Q") {
-			const end = this.#text.indexOf("\\E", this.#at);
-			const quoted = this.#text.slice(this.#at + 1, end < 0 ? undefined : end);
-			this.#at = end < 0 ? this.#text.length : end + 2;
-			for (const one of quoted) {
-				for (const code of this.#classBytes(one.codePointAt(0) as number, true)) set.add(code);
-			}
-			return undefined;
-		}
-		if (/[1-7]/.test(letter)) {
-			const octal = this.#take(/[0-7]{1,3}/y) as RegExpExecArray;
-			return this.#classBytes(Number.parseInt(octal[0], 8) & 0xff, false);
-		}
-		const escaped = this.#escapedSet();
-		if (escaped) {
-			for (const code of escaped.bytes) set.add(code);
-			return undefined;
-		}
-		const code = this.#escapedCode();
-		if (code === undefined) throw new Unreadable(`\\${letter} is not possible in a class`);
-		return this.#classBytes(code, code > 0xff);
-	}
-
-	/** @param isText a character of the file, which PCRE sees as the bytes of its UTF-8 form */
-	#classBytes(code: number, isText: boolean): readonly number[] {
-		if (code < 0x80) return [code];
-		if (this.#utf || this.#subject === "text") throw new Unreadable("a class with characters outside of ASCII");
-		if (!isText) return [code];
-		return [...Buffer.from(String.fromCodePoint(code), "utf8")];
+		const characters = this.#spelling.utf || this.#spelling.subject === "text";
+		const { set, written } = readClass(this.#cursor, { characters }, this.#flags.i);
+		return this.#setAtom(set, written);
 	}
 }
 
 const POSSESSIVE = "possessive repeats such as a++ are not possible where what follows could take the same text";
-
-/** A pattern for all texts that an unreadable one could match: their start as far as it is certain. */
-export function literalStart(source: string): string {
-	if (/\(\?[a-zA-Z]*x/.test(source) || mayHaveChoice(source)) return "^";
-	const start = /^\^((?:[A-Za-z0-9_/-]|\\[./-])*)(.?)/.exec(source);
-	if (!start) return "^";
-	const [, text = "", next = ""] = start;
-	const certain = /[*?{+]/.test(next) ? text.replace(/\\?.$/, "") : text;
-	return `^${[...certain.replaceAll("\\", "")].map((character) => characterText(character.charCodeAt(0))).join("")}`;
-}
-
-/** Whether there is a `|` outside of groups; in doubt there is. */
-function mayHaveChoice(source: string): boolean {
-	if (!source.includes("|")) return false;
-	if (/\[|\\Q/.test(source)) return true;
-	let depth = 0;
-	for (const part of source.match(/\\[\s\S]|[\s\S]/g) ?? []) {
-		if (part === "(") depth++;
-		else if (part === ")") depth--;
-		else if (part === "|" && depth <= 0) return true;
-	}
-	return false;
-}
