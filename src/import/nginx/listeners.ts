@@ -28,6 +28,7 @@ export function listeners(
 			name,
 			address,
 			...(socket.ssl && tls(socket, folder, notes)),
+			...(socket.ssl && revocations(socket, folder)),
 			...(socket.proxyProtocol && proxyProtocol(socket, proxies, notes)),
 			...headLimits(first),
 		};
@@ -115,12 +116,15 @@ function clientCertificates(scopes: readonly Scope[], folder: string, notes: Not
 		);
 		return {};
 	}
-	const crl = first.value("ssl_crl");
-	return {
-		client_ca: resolve(folder, ca),
-		client_auth: required ? "require" : "request",
-		...(crl !== undefined && { client_crl: resolve(folder, crl) }),
-	};
+	return { client_ca: resolve(folder, ca), client_auth: required ? "require" : "request" };
+}
+
+/** The lists of the servers that ask for a certificate. */
+function revocations({ servers }: Socket, folder: string): { client_crl?: string | string[] } {
+	const asking = servers.filter(({ scope }) => (scope.value("ssl_verify_client") ?? "off") !== "off");
+	const files = asking.flatMap(({ scope }) => scope.value("ssl_crl") ?? []).map((file) => resolve(folder, file));
+	const [first, ...others] = new Set(files);
+	return first === undefined ? {} : { client_crl: others.length === 0 ? first : [first, ...others] };
 }
 
 function headLimits(scope: Scope): Record<string, unknown> {
