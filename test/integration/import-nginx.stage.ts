@@ -54,7 +54,7 @@ export async function setUp(fixture: Fixture): Promise<Stage> {
 		for (const [name, names] of Object.entries(fixture.certificates ?? {})) {
 			const made = await certificate(names);
 			await writeFile(join(each, `certs/${name}.pem`), made.cert);
-			await writeFile(join(each, `certs/${name}.key`), made.key);
+			await writeFile(join(each, `certs/${name}.key`), made.key, { mode: 0o600 });
 		}
 	}
 	const main = await readFile(join(FOLDER, `${fixture.name}.conf`), "utf8");
