@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { loadConfig } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
-import { formatNotes, type Imported, importNginx, NginxSyntaxError } from "../import/nginx/index.ts";
+import { formatNotes, type Imported, importNginx, NginxSyntaxError, summarise } from "../import/nginx/index.ts";
 import { argumentMessage } from "./argument-error.ts";
 import { type Command, EXIT_USAGE } from "./command.ts";
 
@@ -14,7 +14,7 @@ const HELP = `Usage: clawgate import nginx [--listen ADDRESS] FILE
   --listen ADDRESS  a port or address:port; for configurations whose addresses lead to different backends
 
 Prints a routes.yaml on stdout, and on stderr each thing that could not be carried over or is not quite the same,
-as FILE:LINE: DIRECTIVE: what it is and what to do. Exit 0; 1 when nothing of it can be used.
+as FILE:LINE: DIRECTIVE: what it is and what to do; at the end how many there are by severity. Exit 0; 1 when nothing of it can be used.
 
   clawgate import nginx /etc/nginx/nginx.conf > routes.yaml && clawgate check
 `;
@@ -66,6 +66,7 @@ export const importConfig: Command = async (argv, io) => {
 		if (notes.some(({ message }) => problem.message.includes(message.split(" here (")[0] as string))) continue;
 		io.stderr(`${formatProblem({ ...problem, file: "routes.yaml" })}\n`);
 	}
+	for (const line of summarise(notes)) io.stderr(`${line}\n`);
 	io.stdout(text);
 	return 0;
 };

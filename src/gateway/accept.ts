@@ -5,6 +5,7 @@ import { asGatewayError, GatewayError } from "../errors.ts";
 import { type Admission, admit } from "../policy/admission.ts";
 import { badVersion, checkHandshake } from "../protocol/handshake.ts";
 import { clientAnswerHead } from "../protocol/headers.ts";
+import type { GatewayRequest } from "../protocol/request.ts";
 import { atOnce } from "../slices.ts";
 import { writeAll } from "../sockets/direct-write.ts";
 import { Tunnel } from "../tunnel/tunnel.ts";
@@ -79,7 +80,8 @@ export async function accept(
 		incoming.facts.endpoint = lease.endpoint.id;
 		if (result.kind === "refused") {
 			guard.discard();
-			incoming.details.bodyBytes = relayRefusal(socket, result, route.responseHeaders);
+			const rawHeaders = answerHeaders(route, request, lease, result.rawHeaders);
+			incoming.details.bodyBytes = relayRefusal(socket, { ...result, rawHeaders }, route.responseHeaders);
 			const message = `the backend answered ${result.status}`;
 			connection.rejected(new GatewayError("BACKEND_REFUSED", message), attempts, result.status);
 			return;
@@ -134,10 +136,16 @@ function open(gateway: Gateway, connection: Connection, opening: Opening): void 
 	const tunnel = new Tunnel(socket, result.socket, route.tunnel, gateway.wheel, connection);
 	tunnel.expiresAt = gateway.clock() + admission.expiresAt - gateway.policies.now();
 	const early = guard.release();
-	const answer = clientAnswerHead(101, "Switching Protocols", result.rawHeaders, route.responseHeaders, extra);
+	const rawHeaders = answerHeaders(route, admission.request, lease, result.rawHeaders);
+	const answer = clientAnswerHead(101, "Switching Protocols", rawHeaders, route.responseHeaders, extra);
 	writeAll(socket, Buffer.from(answer, "latin1"));
 	connection.opened(tunnel, lease, opening.attempts, result.connectMs);
 	tunnel.start(early, result.early.length > 0 ? [result.early] : []);
+}
+
+/** The headers of a backend's answer after `rewrite.location`. */
+function answerHeaders(route: Route, request: GatewayRequest, { endpoint }: Lease, raw: readonly string[]) {
+	return route.rewrite.answer ? route.rewrite.answer(raw, request, endpoint.address.authority) : raw;
 }
 
 function shuttingDown(): GatewayError {

@@ -72,6 +72,7 @@ export function writeAnswerHead(
 	res: ServerResponse,
 	answer: IncomingMessage,
 	options: {
+		readonly rewriteAnswer?: ((raw: readonly string[]) => readonly string[]) | undefined;
 		readonly responseRules?: HeaderRules | undefined;
 		readonly extraResponseHeaders?: readonly string[] | undefined;
 	},
@@ -79,7 +80,9 @@ export function writeAnswerHead(
 	if (res.headersSent || res.destroyed) return;
 	const status = answer.statusCode as number;
 	const text = answer.statusMessage ?? "";
-	const headers = applyHeaderRules(stripHopByHop(answer.rawHeaders), options.responseRules);
+	const { rewriteAnswer } = options;
+	const raw = stripHopByHop(answer.rawHeaders);
+	const headers = applyHeaderRules(rewriteAnswer ? rewriteAnswer(raw) : raw, options.responseRules);
 	res.writeHead(status, REASON.test(text) ? text : (STATUS_CODES[status] ?? ""), [
 		...headers,
 		...(options.extraResponseHeaders ?? []),

@@ -30,6 +30,8 @@ export interface ForwardOptions extends BackendRequest {
 	readonly target: string;
 	/** Value of the Host header. */
 	readonly host: string;
+	/** `rewrite.location` of the route: changes the answer's raw headers before the rules. */
+	readonly rewriteAnswer?: ((raw: readonly string[]) => readonly string[]) | undefined;
 	/** `response_headers` of the route. */
 	readonly responseRules?: HeaderRules | undefined;
 	/** Further headers of the answer as a raw list, such as Set-Cookie. */

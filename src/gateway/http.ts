@@ -87,6 +87,10 @@ function refuseLostUpgrade(message: IncomingMessage): void {
 	}
 }
 
+function answerRewrite({ rewrite: { answer } }: Route, request: GatewayRequest, { address }: Endpoint) {
+	return answer && ((raw: readonly string[]) => answer(raw, request, address.authority));
+}
+
 /** Failover as for handshakes, but only where nothing was sent; resolves with the bytes of the answer's body. */
 async function forward(
 	gateway: Gateway,
@@ -131,6 +135,7 @@ async function forward(
 				reserved: route.policy.reserved,
 				keepUnderscores: route.policy.keepUnderscores,
 				trace: trace?.headers,
+				rewriteAnswer: answerRewrite(route, request, endpoint),
 				responseRules: route.responseHeaders,
 				extraResponseHeaders: bindingCookies(route, upstream, endpoint, request),
 				timeouts: route.timeouts,

@@ -12,7 +12,8 @@ import { authorization } from "./token-source.ts";
 
 export const basicOptions = z.strictObject({
 	users_file: z.string().min(1, { error: "expected the name of a file" }).meta({
-		description: "htpasswd file with bcrypt (`htpasswd -B`) or argon2 hashes. Read again on reload.",
+		description:
+			"htpasswd file with bcrypt (`htpasswd -B`) or argon2 hashes; MD5 (`$apr1$`, htpasswd's default) and SHA-1 (`{SHA}`) are taken too, but are quickly guessed when the file leaks. Read again on reload.",
 	}),
 	realm: z
 		.string()
@@ -34,7 +35,9 @@ export function parseUsersFile(text: string): ReadonlyMap<string, string> {
 	const users = new Map<string, string>();
 	for (const { name, hash, line } of parseSecretLines(text, /:/, "`name:hash`")) {
 		if (!isPasswordHash(hash)) {
-			throw new Error(`line ${line} has neither a bcrypt nor an argon2 hash; make one with: htpasswd -nB NAME`);
+			throw new Error(
+				`line ${line} has no hash of a known kind (bcrypt, argon2, $apr1$, {SHA}); make one with: htpasswd -nB NAME`,
+			);
 		}
 		if (users.has(name)) throw new Error(`line ${line} has a user who is there already`);
 		users.set(name, hash);

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { DepartureSignal } from "../departure.ts";
 import { GatewayError } from "../errors.ts";
 import { finiteDuration } from "../options.ts";
+import { applyHeaderRules, compileHeaderRules, headerRulesOptions } from "../protocol/headers.ts";
 import type { Check, CheckDeps, Granted, WatchedConnection } from "./check.ts";
 import { type AuthAnswer, ask, questionHeaders } from "./forward-request.ts";
 import { headerNameOption } from "./header-name.ts";
@@ -18,6 +19,7 @@ export const forwardAuthOptions = z.strictObject({
 	copy_headers: z.array(headerNameOption).prefault([]).meta({
 		description: "Headers of a 2xx answer for the backend. A client cannot send them itself.",
 	}),
+	request_headers: headerRulesOptions.prefault({}).meta({ description: "Headers of the question." }),
 	user_header: headerNameOption.optional().meta({
 		description: "Header of a 2xx answer with the user's name, for the log and for limits per user.",
 	}),
@@ -39,6 +41,7 @@ const JITTER = 0.1;
 /** Compiles a checked `auth.forward`. */
 export function forwardAuthCheck(config: ForwardAuthConfig, { states }: CheckDeps): Check {
 	const url = new URL(config.url);
+	const rules = compileHeaderRules(config.request_headers);
 	const userHeader = config.user_header?.toLowerCase();
 	let pending = 0;
 	let failing = false;
@@ -97,7 +100,7 @@ export function forwardAuthCheck(config: ForwardAuthConfig, { states }: CheckDep
 		reserved: config.copy_headers,
 		async check(context): Promise<Granted | undefined> {
 			const { signal } = context;
-			const headers = questionHeaders(context, url);
+			const headers = applyHeaderRules(questionHeaders(context, url), rules);
 			const answer = await question(headers, signal);
 			if (answer.kind === "denied") {
 				const message = `the authentication server answered ${answer.answer.status}`;

@@ -1,9 +1,13 @@
-/** Password hashes (bcrypt, argon2), which are made to be slow: checked on a thread of their own, and remembered for a while. */
+/**
+ * Password hashes: bcrypt and argon2, which are made to be slow, and those that htpasswd makes by default (MD5) or with -s
+ * (SHA-1). Checked on a thread of their own, and remembered for a while.
+ */
 import { createHmac, randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
 import { LRUCache } from "lru-cache";
 import { GatewayError } from "../errors.ts";
+import { PASSWORD_WORKER } from "./password-worker.ts";
 
 /** Verifications waiting at once; at 60 ms each more would not be answered in time anyway. */
 const MAX_WAITING = 128;
@@ -11,20 +15,6 @@ const REMEMBERED = 10_000;
 const REMEMBER_MS = 5 * 60_000;
 /** All that bcrypt looks at. */
 const BCRYPT_BYTES = 72;
-
-/** Given as text, since there is no file of this form both before and after the build. */
-const WORKER = `
-	const { parentPort, workerData } = require("node:worker_threads");
-	const { argon2Verify, bcryptVerify } = require(workerData);
-	parentPort.on("message", async ({ id, password, hash }) => {
-		try {
-			const matches = await (hash.startsWith("$2") ? bcryptVerify : argon2Verify)({ password, hash });
-			parentPort.postMessage({ id, matches });
-		} catch (error) {
-			parentPort.postMessage({ id, trouble: error.message });
-		}
-	});
-`;
 
 interface Answer {
 	readonly id: number;
@@ -41,7 +31,10 @@ interface Waiting {
 export function isPasswordHash(hash: string): boolean {
 	return (
 		/^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$/.test(hash) ||
-		/^\$argon2(?:id|i|d)\$v=19\$m=\d+,t=\d+,p=\d+\$[+/\w]+\$[+/\w]+$/.test(hash)
+		/^\$argon2(?:id|i|d)\$v=19\$m=\d+,t=\d+,p=\d+\$[+/\w]+\$[+/\w]+$/.test(hash) ||
+		/^\$(?:apr1|1)\$[^$]{0,8}\$[./A-Za-z0-9]{22}$/.test(hash) ||
+		/^\{SHA\}[+/A-Za-z0-9]{27}=$/.test(hash) ||
+		/^\{SSHA\}[+/A-Za-z0-9]{28,86}={0,2}$/.test(hash)
 	);
 }
 
@@ -107,7 +100,7 @@ export class PasswordVerifier {
 	#started(): Worker {
 		if (this.#worker) return this.#worker;
 		const module = createRequire(import.meta.url).resolve("hash-wasm");
-		const worker = new Worker(WORKER, { eval: true, workerData: module });
+		const worker = new Worker(PASSWORD_WORKER, { eval: true, workerData: module });
 		worker.on("message", ({ id, matches, trouble }: Answer) => {
 			const waiting = this.#waiting.get(id);
 			this.#waiting.delete(id);

@@ -30,6 +30,7 @@ const RESERVED = new Map([
 /** What an operator wrote. */
 export interface HeaderRulesConfig {
 	readonly set: Readonly<Record<string, string>>;
+	readonly add?: Readonly<Record<string, readonly string[]>> | undefined;
 	readonly remove: readonly string[];
 }
 
@@ -45,13 +46,19 @@ const headerValue = z
 /** Headers of a request that the gateway makes itself: `{ Name: value }`. */
 export const fixedHeaders = z.record(headerName, headerValue);
 
-/** Option schema of `request_headers` and `response_headers`: `{ set: { Name: value }, remove: [Name] }`. */
+/**
+ * Option schema of `request_headers` and `response_headers`: `{ set: { Name: value }, add: { Name: value }, remove: [Name] }`.
+ */
 export const headerRulesOptions = z
 	.strictObject({
 		set: z
 			.record(headerName, headerValue)
 			.prefault({})
 			.meta({ description: "Headers to add; one that is there already is replaced." }),
+		add: z
+			.record(headerName, z.union([headerValue.transform((value) => [value]), z.array(headerValue)]))
+			.optional()
+			.meta({ description: "Headers to add, a value or a list, beside those of the same name that are there." }),
 		remove: z
 			.union([z.array(headerName), headerName.transform((name) => [name])])
 			.prefault([])
@@ -89,22 +96,28 @@ export function plainName(name: string): string {
 export interface HeaderRules {
 	/** By name: what replaces the header. */
 	readonly set: ReadonlyMap<string, readonly [name: string, value: string]>;
+	/** What comes last in any case: name, value, name, value … */
+	readonly add: readonly string[];
 	readonly remove: ReadonlySet<string>;
 }
 
 /** Compiles checked rules; undefined when there is nothing to do. Values are sent as UTF-8. */
 export function compileHeaderRules(config: HeaderRulesConfig): HeaderRules | undefined {
 	const entries = Object.entries(config.set);
-	if (entries.length === 0 && config.remove.length === 0) return undefined;
+	const added = Object.entries(config.add ?? {}).flatMap(([name, values]) =>
+		values.flatMap((value) => [name, headerText(value)]),
+	);
+	if (entries.length === 0 && config.remove.length === 0 && added.length === 0) return undefined;
 	return {
 		set: new Map(entries.map(([name, value]) => [plainName(name), [name, headerText(value)]])),
+		add: added,
 		remove: new Set(config.remove.map(plainName)),
 	};
 }
 
 /**
  * Applies rules to a raw header list (name, value, name, value …). A set header takes the place of the first one with its
- * name, further ones go; without one it comes last. The list itself is not changed.
+ * name, further ones go; without one it comes last. Added ones come after all. The list itself is not changed.
  */
 export function applyHeaderRules(raw: readonly string[], rules: HeaderRules | undefined): readonly string[] {
 	if (rules === undefined) return raw;
@@ -125,6 +138,7 @@ export function applyHeaderRules(raw: readonly string[], rules: HeaderRules | un
 	for (const [plain, [name, value]] of rules.set) {
 		if (!written.has(plain)) result.push(name, value);
 	}
+	result.push(...rules.add);
 	return result;
 }
 

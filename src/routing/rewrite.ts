@@ -4,6 +4,7 @@ import { GatewayError } from "../errors.ts";
 import { compilePattern, groupCount, pattern } from "../protocol/regex.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
 import { behindPrefix, equivalentPath, parseTarget, splitHost } from "../protocol/target.ts";
+import { compileAnswerRewrite } from "./answer-rewrite.ts";
 import { pathProblem, plainPrefix, startsWithSegments } from "./paths.ts";
 
 const prefixText = z.string().superRefine((path, context) => {
@@ -33,6 +34,10 @@ export const rewriteOptions = z
 			.string()
 			.optional()
 			.meta({ description: "what replaces path_regex, with $1, $<name>; after a ? it adds to the query" }),
+		location: z.boolean().default(false).meta({
+			description:
+				"gives the prefix back: Location and the Path of Set-Cookie in the backend's answers get strip_prefix in front, unless it is there; a Location with the backend's own host becomes a path",
+		}),
 		host: z
 			.union([z.enum(["preserve", "upstream"]), hostText])
 			.default("preserve")
@@ -43,6 +48,8 @@ export const rewriteOptions = z
 			context.addIssue({ code: "custom", message, path: [key], input: rewrite });
 		const [first, second] = PATH_OPERATIONS.filter((key) => rewrite[key] !== undefined);
 		if (second !== undefined) issue(second, `${second} cannot stand next to ${first}: write one of them`);
+		if (rewrite.location && first !== undefined && first !== "strip_prefix")
+			issue("location", `location cannot stand next to ${first}: only the way back of strip_prefix is known`);
 		const { path_regex: source, replacement } = rewrite;
 		if (source !== undefined && replacement === undefined) issue("path_regex", "path_regex needs a replacement");
 		if (source === undefined && replacement !== undefined) issue("replacement", "replacement needs a path_regex");
@@ -63,11 +70,23 @@ export interface CompiledRewrite {
 	target(request: GatewayRequest): string;
 	/** The Host for the backend. `endpointAuthority` is the chosen endpoint's `host[:port]`. */
 	host(request: GatewayRequest, endpointAuthority: string): string;
+	/** What `location` makes of the headers (a raw list) of the backend's answer; undefined without it. */
+	readonly answer:
+		| ((raw: readonly string[], request: GatewayRequest, endpointAuthority: string) => readonly string[])
+		| undefined;
 }
 
 /** Compiles a checked `rewrite`; undefined forwards the client's bytes. */
 export function compileRewrite(config?: RewriteConfig): CompiledRewrite {
-	return { target: compileTarget(config), host: compileHost(config?.host ?? "preserve") };
+	const host = compileHost(config?.host ?? "preserve");
+	return { target: compileTarget(config), host, answer: compileAnswer(config, host) };
+}
+
+function compileAnswer(config: RewriteConfig | undefined, host: CompiledRewrite["host"]): CompiledRewrite["answer"] {
+	if (!config?.location) return undefined;
+	const rewrite = compileAnswerRewrite(plainPrefix(config.strip_prefix ?? "/"));
+	return (raw, request, endpointAuthority) =>
+		rewrite(raw, [endpointAuthority, host(request, endpointAuthority), request.authority]);
 }
 
 function compileHost(name: string): CompiledRewrite["host"] {

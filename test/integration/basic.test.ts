@@ -1,5 +1,5 @@
 /** `auth.basic`: names and passwords from an htpasswd file. */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { argon2id, bcrypt } from "hash-wasm";
 import { expect, test } from "vitest";
@@ -55,6 +55,29 @@ test("bcrypt and argon2 passwords let their users in, by both kinds of request, 
 		client.reset();
 	}
 	expect(guarded.gateway.lines.of("ws.open").map(({ user }) => user)).toEqual(["ada", "eve", "long", "jörg"]);
+});
+
+test("what htpasswd and openssl write by default or with -s, -1 is taken: MD5 and SHA-1", async () => {
+	const salt = randomBytes(8);
+	const salted = createHash("sha1").update("secret").update(salt).digest();
+	const users = [
+		["apr1", "$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/", "secret"],
+		["long", "$apr1$12345678$NhGB/zyoQAlsruX40A.hy.", "päss word longer than sixteen"],
+		["crypt", "$1$xy$jGXyMPdOBfqsnhEjI5zRD0", "päss word longer than sixteen"],
+		["sha", "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "secret"],
+		["ssha", `{SSHA}${Buffer.concat([salted, salt]).toString("base64")}`, "secret"],
+	] as const;
+	const htpasswd = users.map(([user, hash]) => `${user}:${hash}\n`).join("");
+	const { dir } = await temporaryFiles({ htpasswd });
+	const options = { file: join(dir, "routes.yaml") };
+	const guarded = await startGuarded("auth: { basic: { users_file: htpasswd } }", options);
+	for (const [user, , password] of users) {
+		expect([user, (await guarded.http("/", { headers: basic(user, password) })).head.status]).toEqual([user, 200]);
+		expect([user, (await guarded.http("/", { headers: basic(user, `${password}x`) })).head.status]).toEqual([
+			user,
+			401,
+		]);
+	}
 });
 
 test("a wrong password, an unknown user and nonsense all look the same, and a browser is asked for a password", async () => {

@@ -143,6 +143,17 @@ test("the question has the client's headers and what it asked for, without hands
 	expect(auth.asked[1]?.method).toBe("GET");
 });
 
+test("request_headers of the question are written over what the client sent, and go to nobody else", async () => {
+	const auth = await startAuth(yes);
+	const rules = ", request_headers: { set: { X-Required-Role: admin }, remove: [Cookie] }";
+	const guarded = await startGuarded(rule(auth.url, rules));
+	const headers = { "X-Required-Role": "guest", Cookie: "a=1" };
+	expect((await guarded.http("/", { headers })).head.status).toBe(200);
+	const asked = auth.asked[0] as IncomingMessage;
+	expect([asked.headers["x-required-role"], asked.headers.cookie]).toEqual(["admin", undefined]);
+	expect([guarded.seen[0]?.headers["x-required-role"], guarded.seen[0]?.headers.cookie]).toEqual(["guest", "a=1"]);
+});
+
 test("a refusal is passed on with status, headers and body, for both kinds of request", async () => {
 	const auth = await startAuth((_, response) => {
 		response.writeHead(401, {

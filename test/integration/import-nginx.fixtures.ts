@@ -20,6 +20,10 @@ export interface Fixture {
 	readonly certificates?: Readonly<Record<string, readonly [string, ...string[]]>>;
 	/** The status of a backend's answer to plain HTTP, and headers of it; 200 by default. */
 	readonly answer?: (backend: string, request: IncomingMessage) => { status: number; headers?: Record<string, string> };
+	/** Files next to the configuration. */
+	readonly files?: Readonly<Record<string, string>>;
+	/** Headers of answers to plain HTTP that have to be the same; an absolute Location with the client's host is a path. */
+	readonly told?: readonly string[];
 	/** Upstreams whose choice is not the same by nature: any server of them will do. */
 	readonly anyServerOf?: readonly string[];
 }
@@ -175,6 +179,46 @@ export const FIXTURES: readonly Fixture[] = [
 			"X-Agent": [],
 			Origin: ["https://app.example.com", "https://evil.test"],
 		},
+	},
+	{
+		name: "pcre-patterns",
+		hosts: ["any.test"],
+		paths: [
+			...["/map/a.key", "/map/a.keyx", "/map/1.key", "/x/.git/config", "/.git", "/xgit", "/hex/ab", "/hex/a", "/hex/x"],
+			...["/letters/abc", "/letters/%C3%A9", "/letters/a1", "/aF/x", "/ag/x", "/brackets/%5D", "/brackets/]"],
+			...["/brackets/a", "/others/ax", "/others/%5Dx", "/others/%20x", "/any/ab", "/any/a%20", "/any/abc", "/any/%0Aa"],
+			...["/blank/a%20b", "/blank/a+b", "/tabs/%20%09", "/tabs/@", "/tabs/%40", "/tabs/x", "/whole", "/whole%0A"],
+			...["/wholex", "/strict", "/strictx", "/accent/%C3%A9", "/accent/e", "/one/a", "/one/%20", "/one/ab"],
+			...["/mixed/SeCrEt/x", "/mixed/secret/X", "/spaced/12", "/spaced/123", "/digits/12", "/digits/12a", "/kept/x"],
+			...["/kept/y", "/at-start/x", "/x/at-start/x", "/query%3Fa", "/querya", "/param;x", "/param%3Bx", "/mail@home/x"],
+			...["/mail%40home/x", "/twice/aa", "/twice/ab", "/before/xy", "/before/ay", "/before/b", "/atomic/aab"],
+			...["/atomic/x", "/rooms/12", "/rooms/x", "/users/a_b-1/WS", "/users/a.b/ws", "/USERS/a/ws"],
+		],
+	},
+	{
+		name: "decisions",
+		hosts: ["app.example.com", "a.tenants.test", "51.tenants.test"],
+		paths: [
+			...["/staged/x", "/from/x", "/blocked/x", "/inside/x", "/either/x", "/password/x", "/cookie/x", "/login/x"],
+			...["/tenant/a/x", "/tenant/1/x"],
+		],
+		headers: {
+			Cookie: ["stage=beta", "a=1; STAGE=beta", "stage=BETA", "stage=v12", "stage=v", "stage=gamma"],
+			Origin: [
+				"https://app.example.com",
+				"https://www.example.com",
+				"https://evil.test",
+				"https://a.example.com.evil.test",
+			],
+			// secret, wrong
+			Authorization: ["Basic YWRhOnNlY3JldA==", "Basic YWRhOndyb25n"],
+		},
+		files: { users: "ada:$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/\n" },
+		answer: () => ({
+			status: 200,
+			headers: { Location: "/next", "Set-Cookie": "sid=1; Path=/x", "X-Frame-Options": "SAMEORIGIN" },
+		}),
+		told: ["location", "set-cookie", "x-frame-options"],
 	},
 	{
 		name: "guarded-app",

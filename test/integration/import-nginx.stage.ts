@@ -49,11 +49,12 @@ export async function setUp(fixture: Fixture): Promise<Stage> {
 		await mkdir(join(each, "certs"), { recursive: true });
 		await mkdir(join(each, "logs"));
 		for (const name of ["conf.d", "snippets"]) await cp(join(FOLDER, name), join(each, name), { recursive: true });
+		for (const [name, content] of Object.entries(fixture.files ?? {})) await writeFile(join(each, name), content);
 		for (const name of ["mime.types", "fastcgi_params"]) await writeFile(join(each, name), "");
 		for (const [name, names] of Object.entries(fixture.certificates ?? {})) {
 			const made = await certificate(names);
 			await writeFile(join(each, `certs/${name}.pem`), made.cert);
-			await writeFile(join(each, `certs/${name}.key`), made.key);
+			await writeFile(join(each, `certs/${name}.key`), made.key, { mode: 0o600 });
 		}
 	}
 	const main = await readFile(join(FOLDER, `${fixture.name}.conf`), "utf8");

@@ -5,7 +5,7 @@ import type { TLSSocket } from "node:tls";
 import { describe, expect, it } from "vitest";
 import { check } from "../../src/cli/check.ts";
 import { importConfig } from "../../src/cli/import.ts";
-import { formatNotes, type Imported, importNginx, type Note } from "../../src/import/nginx/index.ts";
+import { formatNotes, type Imported, importNginx, type Note, summarise } from "../../src/import/nginx/index.ts";
 import { startTestGateway, type TestGateway } from "../harness/gateway.ts";
 import { until } from "../harness/poll.ts";
 import { connectRaw } from "../harness/raw-client.ts";
@@ -22,6 +22,8 @@ interface Answer {
 	readonly seen: Seen | undefined;
 	/** `file:line` of the nginx block that answered. */
 	readonly place: string | undefined;
+	/** Values of the fixture's `told`. */
+	readonly told: string;
 	/** Names in the certificate. */
 	readonly certificate: string | undefined;
 }
@@ -32,7 +34,7 @@ describe("clawgate import nginx", () => {
 		const imported = importNginx(stage.file, stage.folder);
 		const { text, stderr } = await runCommand(stage);
 		expect(text).toBe(imported.text);
-		expect(stderr).toEqual(formatNotes(imported.notes));
+		expect(stderr).toEqual([...formatNotes(imported.notes), ...summarise(imported.notes)]);
 
 		const gateway = await startTestGateway(
 			(text as string).replaceAll(/(address: '?(?:127\.0\.0\.1|\[::1\])):\d+/g, "$1:0"),
@@ -51,8 +53,8 @@ describe("clawgate import nginx", () => {
 			const tls = name.startsWith("https");
 			const agent = `request-${index}`;
 			const [nginx, clawgate] = await Promise.all([
-				ask(Number(name.replace(/^https?-/, "")), tls, asked, agent),
-				ask(port, tls, asked, agent),
+				ask(Number(name.replace(/^https?-/, "")), tls, asked, agent, fixture.told),
+				ask(port, tls, asked, agent, fixture.told),
 			]);
 			pairs.push({ asked, nginx, clawgate, agent });
 		}
@@ -112,7 +114,13 @@ async function runCommand({ file, folder }: Stage): Promise<{ text: string | und
 	return { text, stderr: err.join("").split("\n").slice(0, -1) };
 }
 
-async function ask(port: number, tls: boolean, asked: Asked, agent: string): Promise<Answer> {
+async function ask(
+	port: number,
+	tls: boolean,
+	asked: Asked,
+	agent: string,
+	headersTold: readonly string[] = [],
+): Promise<Answer> {
 	const name = asked.host.replace(/:\d+$/, "").toLowerCase();
 	const client = await connectRaw({ port, autoClose: false, ...(tls && { tls: { servername: name } }) });
 	const certificate = tls ? (client.socket as TLSSocket).getPeerCertificate().subjectaltname : undefined;
@@ -128,13 +136,16 @@ async function ask(port: number, tls: boolean, asked: Asked, agent: string): Pro
 		await until(() => client.unread.includes("\r\n\r\n") || client.ending !== "open", {
 			what: `an answer to ${asked.target}`,
 		});
-		if (!client.unread.includes("\r\n\r\n")) return { statusClass: 0, seen: undefined, place: undefined, certificate };
+		if (!client.unread.includes("\r\n\r\n")) {
+			return { statusClass: 0, seen: undefined, place: undefined, certificate, told: "" };
+		}
 		const head = await client.readHead();
 		const seen = head.header("x-seen");
 		return {
 			statusClass: Math.floor(head.status / 100),
 			seen: seen === undefined ? undefined : (JSON.parse(Buffer.from(seen, "base64url").toString()) as Seen),
 			place: head.header("x-place"),
+			told: JSON.stringify(headersTold.map((name) => head.all(name))).replaceAll(/https?:\/\/[^/"]+\//g, "/"),
 			certificate,
 		};
 	} finally {
@@ -152,8 +163,8 @@ async function routesTaken(gateway: TestGateway, count: number): Promise<Map<str
 
 /** One line for a failure. */
 function describeAll({ asked, nginx, clawgate }: { asked: Asked; nginx: Answer; clawgate: Answer }): string {
-	const words = ({ statusClass, seen, place }: Answer): string =>
-		`${statusClass}xx ${seen ? `${seen.backend} ${seen.target} ${seen.host}` : ""} ${place ?? ""}`;
+	const words = ({ statusClass, seen, place, told }: Answer): string =>
+		`${statusClass}xx ${told === "[]" ? "" : told} ${seen ? `${seen.backend} ${seen.target} ${seen.host}` : ""} ${place ?? ""}`;
 	const headers = JSON.stringify(asked.headers);
 	return `${asked.upgrade ? "WS" : "GET"} ${asked.host}${asked.target} ${headers}: nginx ${words(nginx)}; clawgate ${words(clawgate)}`;
 }
@@ -174,6 +185,7 @@ function differences(fixture: Fixture, stage: Stage, imported: Imported, nginx: 
 	if (a.host !== b.host) kinds.push("host");
 	if (a.upgraded !== b.upgraded) kinds.push("websocket");
 	else if (nginx.statusClass !== clawgate.statusClass) kinds.push("status");
+	if (nginx.told !== clawgate.told) kinds.push("answer");
 	return kinds;
 }
 

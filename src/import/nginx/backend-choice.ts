@@ -1,6 +1,7 @@
 /** A `proxy_pass` with a variable in it: one route for each of its values. */
 import { readComparison } from "./conditions.ts";
 import type { Directive } from "./directive.ts";
+import { groupHasSlash } from "./patterns.ts";
 import { type LocationRoute, type Passing, proxiedRoute } from "./proxied-route.ts";
 import { parseTarget } from "./proxy-pass.ts";
 import { outcomeOf } from "./refusals.ts";
@@ -28,14 +29,18 @@ export function passRoutes(passing: Passing, values: Values = {}): LocationRoute
 	if (changing.length > 0) return conditionalRoutes(passing, changing, values);
 
 	const text = variables.resolve(raw, scope, values);
-	const target = parseTarget(text);
-	if (target) return [proxiedRoute(passing, target)];
+	const { test } = passing.node;
+	const target = parseTarget(text, (group) => {
+		return raw.includes(`$${group}`) && test.kind === "regex" && groupHasSlash(test.pattern, group);
+	});
+	if (target) return proxiedRoute(passing, target);
 	const [name] = referencesIn(text.replace(/^(https?:\/\/[^/]*).*$/, "$1"));
 	if (name === undefined) return closed(passing, "this is no address");
 	const shares = variables.shares(name);
-	if (shares) return [sharedRoute(passing, name, shares, values)];
+	if (shares) return sharedRoutes(passing, name, shares, values);
 	const choices = variables.choices(name, arrival);
-	if (choices === undefined) return closed(passing, `the backend is $${name}, which only nginx knows`);
+	if (choices === undefined || choices.some(({ value }) => /\$\d/.test(value)))
+		return closed(passing, `the backend is $${name}, which only nginx knows`);
 	const routes: LocationRoute[] = [];
 	for (const { when, value } of choices) {
 		if (when === "never" || when === "unknown") continue;
@@ -99,25 +104,25 @@ function conditionalRoutes(passing: Passing, changing: readonly ConditionalSet[]
 }
 
 /** `split_clients` */
-function sharedRoute(passing: Passing, name: string, shares: readonly Share[], values: Values): LocationRoute {
+function sharedRoutes(passing: Passing, name: string, shares: readonly Share[], values: Values): LocationRoute[] {
 	const { scope, directive, context } = passing;
 	const split: { upstream: unknown; weight: number }[] = [];
-	let last: LocationRoute | undefined;
+	let last: LocationRoute[] = [];
 	for (const { percent, value } of shares) {
 		const text = context.variables.resolve(directive.args[0] ?? "", scope, { ...values, [name]: value });
 		const target = parseTarget(text);
-		const route = target && proxiedRoute(passing, target);
-		if (route?.fields === undefined) {
-			return closed(passing, `$${name} has values that are no address`)[0] as LocationRoute;
-		}
-		last = route;
-		split.push({ upstream: route.fields.upstream, weight: percent });
+		last = target ? proxiedRoute(passing, target) : [];
+		const upstream = last[0]?.fields?.upstream;
+		if (upstream === undefined) return closed(passing, `$${name} has values that are no address`);
+		split.push({ upstream, weight: percent });
 	}
-	const { upstream: _, ...fields } = last?.fields ?? {};
 	context.notes.add(
 		directive,
 		"shares are drawn anew for each new client and kept by a cookie, not by the client's address",
 		"backend",
 	);
-	return { match: {}, fields: { split, split_cookie: {}, ...fields } };
+	return last.map(({ match, fields }) => {
+		const { upstream: _, ...others } = fields ?? {};
+		return { match, fields: { split, split_cookie: {}, ...others } };
+	});
 }

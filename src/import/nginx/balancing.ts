@@ -57,6 +57,9 @@ function hash(directive: Directive, fields: BalancingFields, notes: Notes): void
 			`${key} cannot be hashed: client_ip is used; see hash_on for cookies, headers and query parameters`,
 			"backend",
 		);
+	} else if (/^\$(?:arg|http|cookie)_/.test(key)) {
+		const words = `requests without ${key} are spread, not all sent to one server; ${MOVES}`;
+		notes.add(directive, words, "backend");
 	} else if (/^\$request_uri$/.test(key))
 		notes.add(directive, `the path without the query is hashed; ${MOVES}`, "backend");
 	else notes.add(directive, flags.includes("consistent") ? MOVES : `${MOVES}; from now on it is consistent`, "backend");

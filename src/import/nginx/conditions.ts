@@ -1,5 +1,19 @@
 /** Comparisons of nginx's variables (`if`, `map`) as conditions of `match`. */
-import { escapePattern, type Pattern, patternText, translatePattern } from "./patterns.ts";
+import { isIP } from "node:net";
+import { patternProblem } from "../../protocol/regex.ts";
+import { exactPath, pathPattern, spellPath } from "./path-spelling.ts";
+import {
+	escapePattern,
+	foldCase,
+	hasChoice,
+	matchesKnown,
+	matchesPattern,
+	type Pattern,
+	patternText,
+	translatePattern,
+} from "./patterns.ts";
+import type { Subject } from "./pcre-atoms.ts";
+import { outsideOf } from "./ranges.ts";
 import type { Match, ValueTest } from "./row.ts";
 import { hostHeaderPattern } from "./server-names.ts";
 
@@ -34,14 +48,19 @@ export function readComparison(args: readonly string[]): Comparison | undefined 
 export function whenTrue({ subject, op, value }: Comparison, arrival: Arrival): Outcome {
 	const name = subject.slice(1);
 	const known = knownValue(name, arrival);
-	if (known !== undefined) return holds(known, op, value) ? "always" : "never";
+	if (known !== undefined) {
+		const held = holds(known, op, value);
+		return held === undefined ? "unknown" : held ? "always" : "never";
+	}
+	// What is made of other variables cannot be compared here; in a pattern a $ is the end.
+	if (/\$\w/.test(value) && !op.includes("~")) return "unknown";
 	if (name === "host" || name === "http_host") return hostMatches(op, value);
 	if (name === "uri" || name === "document_uri" || name === "request_uri") return pathMatches(name, op, value);
-	if (name === "remote_addr") return op === "=" ? [{ client_ip: [value] }] : "unknown";
+	if (name === "remote_addr" || name === "binary_remote_addr") return addressMatches(op, value);
 	const place = placeOf(name);
 	if (place === undefined) return "unknown";
 	if (place.kind === "cookie") return cookieMatches(place.key, op, value);
-	const tests = valueTests(op, value);
+	const tests = valueTests(op, value, place.kind === "header" ? "header" : "text");
 	if (tests === undefined) return "unknown";
 	return tests.map((test) =>
 		place.kind === "header" ? { headers: { [place.key]: test } } : { query: { [place.key]: test } },
@@ -69,25 +88,26 @@ function knownValue(name: string, { ssl, port }: Arrival): string | undefined {
 	return name === "server_port" ? String(port) : undefined;
 }
 
-function holds(known: string, op: Comparison["op"], value: string): boolean {
+function holds(known: string, op: Comparison["op"], value: string): boolean | undefined {
 	if (op === "set") return known !== "" && known !== "0";
 	if (op === "=" || op === "!=") return (known === value) === (op === "=");
-	const { pattern } = translatePattern(value, op.endsWith("*"));
-	const found = pattern !== undefined && new RegExp(pattern.source, pattern.ignoreCase ? "i" : "").test(known);
-	return op.startsWith("!") ? !found : found;
+	const found = matchesKnown(value, op.endsWith("*"), known);
+	return found === undefined ? undefined : op.startsWith("!") ? !found : found;
 }
 
 /** The tests of a header or parameter, any of which has to pass; one that is not there is empty to nginx. */
-function valueTests(op: Comparison["op"], value: string): ValueTest[] | undefined {
+function valueTests(op: Comparison["op"], value: string, subject: Subject): ValueTest[] | undefined {
+	const exact = literal(value, subject);
 	switch (op) {
 		case "set":
 			return [{ regex: "^(?!0$)." }];
 		case "=":
-			return value === "" ? [{ present: false }, { regex: "^$" }] : [value];
+			if (value === "") return [{ present: false }, { regex: "^$" }];
+			return [exact === escapePattern(value) ? value : { regex: `^${exact}$` }];
 		case "!=":
-			return value === "" ? [{ regex: "." }] : [{ present: false }, { regex: `^(?!${escapePattern(value)}$)` }];
+			return value === "" ? [{ regex: "." }] : [{ present: false }, { regex: `^(?!${exact}$)` }];
 		default: {
-			const { pattern } = translatePattern(value, op.endsWith("*"));
+			const { pattern } = translatePattern(value, op.endsWith("*"), subject);
 			if (pattern === undefined) return undefined;
 			const negative = op.startsWith("!");
 			const whenEmpty = new RegExp(pattern.source).test("") !== negative;
@@ -95,6 +115,17 @@ function valueTests(op: Comparison["op"], value: string): ValueTest[] | undefine
 			return whenEmpty ? [{ present: false }, { regex }] : [{ regex }];
 		}
 	}
+}
+
+/** A text as a pattern; a header's characters are the bytes that were sent. */
+function literal(text: string, subject: Subject): string {
+	return escapePattern(subject === "header" ? Buffer.from(text, "utf8").toString("latin1") : text);
+}
+
+function addressMatches(op: Comparison["op"], value: string): Outcome {
+	if (isIP(value) === 0) return "unknown";
+	if (op === "=") return [{ client_ip: [value] }];
+	return op === "!=" ? [{ client_ip: outsideOf([value]) }] : "unknown";
 }
 
 /** Texts in which the pattern is not found. */
@@ -107,29 +138,65 @@ function hostMatches(op: Comparison["op"], value: string): Outcome {
 	const header = (regex: string): Match[] => [{ headers: { Host: { regex } } }];
 	if (op === "set") return "always";
 	if (value === "") return "unknown";
-	if (op === "=") return [{ host: [value.toLowerCase()] }];
+	if (op === "=") {
+		const isName = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/.test(value);
+		return isName ? [{ host: [value.toLowerCase()] }] : header(`(?i)^${escapePattern(value)}${port}`);
+	}
 	if (op === "!=") return header(`(?i)^(?!${escapePattern(value)}${port})`);
-	const { pattern } = translatePattern(value, true);
+	const { pattern } = translatePattern(value, true, "header");
 	if (pattern === undefined) return "unknown";
 	const source = hostHeaderPattern(pattern.source);
 	return header(op.startsWith("!") ? negated({ source, ignoreCase: true }) : `(?i)${source}`);
 }
 
 function pathMatches(name: string, op: Comparison["op"], value: string): Outcome {
-	if (op === "=" && value.startsWith("/")) return [{ path: value }];
-	if (op === "!=" && value.startsWith("/")) return [{ path_regex: `^(?!${escapePattern(value)}$)` }];
-	// The query is not part of what Clawgate compares.
-	if (!op.includes("~") || (name === "request_uri" && value.includes("\\?"))) return "unknown";
-	const { pattern } = translatePattern(value, op.endsWith("*"));
+	if (op === "set") return "always";
+	// With the query, which is not part of what Clawgate compares, other requests are equal.
+	const withQuery = name === "request_uri";
+	if (op === "=" && value.startsWith("/"))
+		return withQuery && value.includes("?") ? "unknown" : [exactPath(spellPath(value))];
+	if (op === "!=" && value.startsWith("/") && !withQuery)
+		return [{ path_regex: `^(?!${pathPattern(spellPath(value))}$)` }];
+	if (!op.includes("~") || (withQuery && !(/^\^\/[\w/.-]*(?:\\.[\w/-]*)*$/.test(value) && op !== "!~" && op !== "!~*")))
+		return "unknown";
+	const { pattern } = translatePattern(value, op.endsWith("*"), "path");
 	if (pattern === undefined) return "unknown";
 	return [{ path_regex: op.startsWith("!") ? negated(pattern) : patternText(pattern) }];
 }
 
+/** nginx finds cookies without regard to the case of their name; one that is not there is empty. */
 function cookieMatches(name: string, op: Comparison["op"], value: string): Outcome {
-	const pair = `(?:^|;\\s*)${escapePattern(name)}=`;
-	const header = (regex: string): Match[] => [{ headers: { Cookie: { regex } } }];
-	if (op === "=" && value !== "") return header(`${pair}${escapePattern(value)}(?:;|$)`);
-	if (op === "set") return header(`${pair}(?!0(?:;|$))[^;]`);
-	if (op === "!=" && value === "") return header(`${pair}[^;]`);
-	return "unknown";
+	const ignoreCase = op === "~*" || op === "!~*";
+	const cookie = `${ignoreCase ? escapePattern(name) : foldCase(escapePattern(name))}=`;
+	const pair = `(?:^|;\\s*)${cookie}`;
+	const header = (source: string): Match[] => [{ headers: { Cookie: { regex: patternText({ source, ignoreCase }) } } }];
+	const none = (source: string): Match[] => [{ headers: { Cookie: { present: false } } }, ...header(source)];
+	const fits = (inner: string) => `${pair}${inner}(?:;|$)`;
+	const fitsNot = (inner: string) => `^(?!(?:.*;)?\\s*${cookie}${inner}(?:;|$))`;
+	switch (op) {
+		case "set":
+			return header(`${pair}(?!0(?:;|$))[^;]`);
+		case "=":
+			return value === "" ? none(fitsNot("[^;]+")) : header(fits(literal(value, "header")));
+		case "!=":
+			return value === "" ? header(`${pair}[^;]`) : none(fitsNot(literal(value, "header")));
+		default: {
+			const inner = insideCookie(value);
+			if (inner === undefined || patternProblem(fits(inner)) || patternProblem(fitsNot(inner))) return "unknown";
+			return op.startsWith("!") ? none(fitsNot(inner)) : header(fits(inner));
+		}
+	}
+}
+
+/** Nothing in it can be a semicolon. */
+const WITHIN_COOKIE = /^(?:[\w-]|\\[.\-dw]|\[[\w-]+\]|\(\?:|[()|+*?]|\{\d+(?:,\d*)?\})+$/;
+
+/** A pattern for a cookie's value as one for the whole value; undefined when it could go beyond, or an empty one fits. */
+function insideCookie(value: string): string | undefined {
+	const { pattern } = translatePattern(value, false, "header");
+	if (pattern === undefined || pattern.ignoreCase || hasChoice(pattern.source)) return undefined;
+	const body = pattern.source.replace(/^\^/, "").replace(/\$$/, "");
+	if (!WITHIN_COOKIE.test(body) || matchesPattern({ source: `^(?:${body})$`, ignoreCase: false }, "")) return undefined;
+	const [start, end] = [pattern.source.startsWith("^") ? "" : "[^;]*", pattern.source.endsWith("$") ? "" : "[^;]*"];
+	return `${start}${body}${end}`;
 }

@@ -84,7 +84,7 @@ export function glob(pattern: string, files: ConfigFiles): string[] {
 	return found.sort();
 }
 
-function segmentPattern(segment: string): RegExp {
+function segmentPattern(segment: string): { test(name: string): boolean } {
 	const source = segment.replace(/\[!?[^\]]+\]|[*?]|[^*?[\]]+|[[\]]/g, (part) => {
 		if (part === "*") return ".*";
 		if (part === "?") return ".";
@@ -92,5 +92,10 @@ function segmentPattern(segment: string): RegExp {
 			return `[${part.slice(1, -1).replace(/^!/, "^").replaceAll("\\", "\\\\")}]`;
 		return part.replace(/[\\^$.|()[\]{}+]/g, "\\$&");
 	});
-	return new RegExp(`^${source}$`);
+	try {
+		return new RegExp(`^${source}$`);
+	} catch {
+		// A range out of order matches nothing, as in glob(3).
+		return { test: () => false };
+	}
 }

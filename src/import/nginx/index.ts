@@ -1,9 +1,10 @@
 /** `clawgate import nginx`: an nginx configuration as a routes.yaml. */
 import { isDeepStrictEqual } from "node:util";
+import { clientAddress } from "./client-address.ts";
 import type { ImportContext } from "./context.ts";
 import type { Directive } from "./directive.ts";
-import { whyLeftOut } from "./known-directives.ts";
-import { listeners, trustedProxies } from "./listeners.ts";
+import { leftOut } from "./known-directives.ts";
+import { listeners } from "./listeners.ts";
 import { load } from "./load.ts";
 import { type Note, Notes } from "./notes.ts";
 import { type ImportedRoute, writeResult } from "./result.ts";
@@ -16,7 +17,7 @@ import { Upstreams } from "./upstreams.ts";
 import { Variables } from "./variables.ts";
 
 export { NginxSyntaxError } from "./directive.ts";
-export { formatNotes, type Note } from "./notes.ts";
+export { formatNotes, type Note, summarise } from "./notes.ts";
 export type { ImportedRoute } from "./result.ts";
 
 export interface ImportOptions {
@@ -53,7 +54,7 @@ export function importNginx(file: string, cwd: string, options: ImportOptions = 
 	const config = load(file, cwd, notes);
 	const http = httpScope(config.directives);
 	for (const other of config.directives.filter(({ name }) => name === "stream" || name === "mail")) {
-		notes.add(other, whyLeftOut(other.name) ?? "", "dropped");
+		notes.add(other, leftOut(other)?.words ?? "", "refused");
 	}
 	const sockets = readSockets(http, notes);
 	const candidates = sockets.map((socket): Candidate => {
@@ -81,15 +82,17 @@ export function importNginx(file: string, cwd: string, options: ImportOptions = 
 	noteOthers(candidates, group, notes);
 	const servers = [...new Set(group.flatMap(({ socket }) => socket.servers.map(({ scope }) => scope)))];
 	noteLeftOut(http, servers, main.rows, notes);
+	const client = clientAddress(servers, notes);
 	const { text, routes } = writeResult({
 		file: config.file,
 		listeners: listeners(
 			group.map(({ socket }) => socket),
 			http,
 			config.folder,
+			client.proxyProtocol,
 			notes,
 		),
-		trustedProxies: trustedProxies([http, ...servers], notes),
+		client,
 		upstreams: main.upstreams,
 		rows: main.rows,
 	});
@@ -158,9 +161,8 @@ function noteLeftOut(http: Scope, servers: readonly Scope[], rows: readonly Row[
 		rows.filter(({ fields }) => fields !== undefined).map(({ origin }) => `${origin.file}:${origin.line}`),
 	);
 	const note = (directive: Directive): void => {
-		const words = whyLeftOut(directive.name);
-		if (words !== undefined)
-			notes.add(directive, words, directive.name === "root" || directive.name === "alias" ? "refused" : "dropped");
+		const left = leftOut(directive);
+		if (left !== undefined) notes.add(directive, left.words, left.effect);
 	};
 	const inside = (directives: readonly Directive[]): void => {
 		for (const directive of directives) {

@@ -1,5 +1,8 @@
 /** What is left out, and what to do instead. Directives that other files here read are not in these lists. */
 
+import type { Directive } from "./directive.ts";
+import type { Effect } from "./notes.ts";
+
 /** Read by other files, or of no meaning for what a gateway does with a request. */
 const SILENT = new Set([
 	// The process, its sockets and its tables.
@@ -24,7 +27,7 @@ const SILENT = new Set([
 	..."default_type charset charset_types server_tokens log_not_found log_subrequest server_name_in_redirect port_in_redirect".split(
 		" ",
 	),
-	..."absolute_redirect underscores_in_headers ignore_invalid_headers merge_slashes connection_pool_size request_pool_size".split(
+	..."absolute_redirect underscores_in_headers ignore_invalid_headers connection_pool_size request_pool_size".split(
 		" ",
 	),
 	..."client_header_buffer_size proxy_socket_keepalive resolver_timeout internal index open_file_cache etag if_modified_since".split(
@@ -49,13 +52,11 @@ const SILENT = new Set([
 	..."auth_request_set auth_basic auth_basic_user_file satisfy limit_conn limit_conn_zone limit_req limit_req_zone".split(
 		" ",
 	),
-	..."limit_conn_log_level limit_req_log_level set_real_ip_from real_ip_header real_ip_recursive try_files error_page".split(
-		" ",
-	),
+	..."limit_conn_log_level limit_req_log_level set_real_ip_from real_ip_header real_ip_recursive try_files".split(" "),
 	..."auth_jwt auth_oidc secure_link auth_digest auth_pam access_by_lua_block access_by_lua_file access_by_lua js_access".split(
 		" ",
 	),
-	"limit_except",
+	..."limit_except proxy_redirect proxy_cookie_path ssl_crl".split(" "),
 ]);
 
 const SERVED = "Clawgate serves no files: keep nginx, or a file server as a backend, for them";
@@ -95,6 +96,9 @@ const WORDS: Readonly<Record<string, string>> = {
 		"lua_package_path js_import js_content content_by_lua_block content_by_lua_file rewrite_by_lua_block perl",
 		CODE,
 	),
+	error_page:
+		"pages of nginx are not carried over: clients get one line that says what to do, and a backend's own error pages pass as they are; requests that it sent to another location are refused",
+	merge_slashes: "several slashes in a row always count as one when routes are chosen",
 	expires: "let the backend send Cache-Control, or write it into response_headers.set",
 	client_max_body_size:
 		"it limits plain HTTP bodies, which are not limited here; limits.max_message_size limits WebSocket messages",
@@ -106,17 +110,13 @@ const WORDS: Readonly<Record<string, string>> = {
 		"it is used for stapling only, which is not done; listeners.tls.client_ca names authorities of clients",
 	ssl_verify_depth: "the system's default is used",
 	proxy_ssl_verify_depth: "the system's default is used",
-	ssl_crl: "lists of revoked certificates are not read: give clients short-lived certificates",
 	ssl_password_file: "keys have to be without a passphrase: take it off with openssl pkey",
 	ssl_reject_handshake: "a name without a certificate gets the listener's first one; the request is refused then",
 	http2: "left out: WebSocket clients, and browsers then, use HTTP/1.1",
 	http3: "left out: WebSocket clients, and browsers then, use HTTP/1.1",
 	resolver:
 		"names are looked up as the system does and kept for address_cache (30s); discovery: { type: dns } makes each address an endpoint",
-	proxy_redirect:
-		"Location headers of plain HTTP answers pass unchanged: let the backend use X-Forwarded-Host and -Proto",
 	proxy_cookie_domain: "cookies pass unchanged: let the backend set the right domain",
-	proxy_cookie_path: "cookies pass unchanged: let the backend set the right path",
 	proxy_cookie_flags: "cookies pass unchanged: let the backend set the flags",
 	proxy_intercept_errors: "answers of the backend pass unchanged, error pages too",
 	proxy_pass_header: "all headers of the backend pass, except those of one connection",
@@ -151,8 +151,33 @@ function words(names: string, text: string): Record<string, string> {
 	return Object.fromEntries(names.split(" ").map((name) => [name, text]));
 }
 
+/** What concerns clients, although nothing is refused. */
+const DIFFERENT = new Set(
+	"error_page proxy_cookie_domain proxy_cookie_flags proxy_intercept_errors proxy_method proxy_pass_request_headers proxy_pass_request_body proxy_set_body proxy_limit_rate limit_rate ssl_reject_handshake merge_slashes limit_req_status limit_conn_status limit_req_dry_run limit_conn_dry_run sub_filter".split(
+		" ",
+	),
+);
+
 /** Why a directive is not in the result, and what to do; undefined when there is nothing to say. */
-export function whyLeftOut(name: string): string | undefined {
+export function leftOut(directive: Directive): { words: string; effect: Effect } | undefined {
+	const { name, args } = directive;
+	const words = whyLeftOut(name);
+	if (words === undefined || (SWITCHES.has(name) && args[0] === SWITCHES.get(name))) return undefined;
+	if (name === "root" || name === "alias") return { words, effect: "refused" };
+	if (words.startsWith("not needed")) return { words, effect: "unneeded" };
+	return { words, effect: DIFFERENT.has(name) ? "answer" : "dropped" };
+}
+
+/** What these say is so anyway. */
+const SWITCHES = new Map([
+	["merge_slashes", "on"],
+	["ssl_reject_handshake", "off"],
+	["proxy_pass_request_headers", "on"],
+	["proxy_pass_request_body", "on"],
+	["proxy_intercept_errors", "off"],
+]);
+
+function whyLeftOut(name: string): string | undefined {
 	if (SILENT.has(name)) return undefined;
 	const known = Object.hasOwn(WORDS, name) ? WORDS[name] : undefined;
 	if (known !== undefined) return known;

@@ -15,6 +15,10 @@ export function limits(scope: Scope, http: Scope, notes: Notes): LimitFields {
 	for (const directive of scope.all("limit_conn")) {
 		const [zone = "", count = ""] = directive.args;
 		const key = zoneKey(http, "limit_conn_zone", zone)?.args[0] ?? "";
+		if (!/^[1-9]\d{0,8}$/.test(count)) {
+			notes.add(directive, `${count || "nothing"} is not a number of connections`, "status");
+			continue;
+		}
 		if (CLIENT.test(key)) fields.connections_per_ip = Number(count);
 		else if (WHOLE.test(key)) fields.connections = Number(count);
 		else {

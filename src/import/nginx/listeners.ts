@@ -10,7 +10,13 @@ import { durationText, parseSize, parseTime, sizeText } from "./units.ts";
 export type ListenerFields = { name: string; address: string } & Record<string, unknown>;
 
 /** The listeners for addresses that have the same routes. */
-export function listeners(sockets: readonly Socket[], http: Scope, folder: string, notes: Notes): ListenerFields[] {
+export function listeners(
+	sockets: readonly Socket[],
+	http: Scope,
+	folder: string,
+	proxies: readonly string[] | undefined,
+	notes: Notes,
+): ListenerFields[] {
 	const taken = new Set<string>();
 	return mergeAddresses(sockets).map(({ socket, address }) => {
 		const plain = socket.port === 0 ? "unix" : `${socket.ssl ? "https" : "http"}-${socket.port}`;
@@ -22,47 +28,19 @@ export function listeners(sockets: readonly Socket[], http: Scope, folder: strin
 			name,
 			address,
 			...(socket.ssl && tls(socket, folder, notes)),
-			...(socket.proxyProtocol && proxyProtocol(socket, http, notes)),
+			...(socket.ssl && revocations(socket, folder)),
+			...(socket.proxyProtocol && proxyProtocol(socket, proxies, notes)),
 			...headLimits(first),
 		};
 	});
 }
 
-/** `trusted_proxies`: whose word about the client counts. */
-export function trustedProxies(scopes: readonly Scope[], notes: Notes): string[] {
-	const ranges = new Set<string>();
-	for (const scope of scopes) {
-		for (const directive of scope.all("set_real_ip_from")) {
-			const [range = ""] = directive.args;
-			if (/^[\d.]+(?:\/\d+)?$|^[0-9a-fA-F:.]+:[0-9a-fA-F:.]*(?:\/\d+)?$/.test(range)) ranges.add(range);
-			else if (range !== "unix:")
-				notes.add(
-					directive,
-					"only addresses and ranges can be trusted: write the addresses of this name into trusted_proxies",
-					"dropped",
-				);
-		}
-		const header = scope.find("real_ip_header");
-		const name = header?.args[0]?.toLowerCase() ?? "x-real-ip";
-		if (ranges.size === 0 || name === "x-forwarded-for" || name === "proxy_protocol") continue;
-		const at = header ?? scope.find("set_real_ip_from");
-		if (at)
-			notes.add(
-				at,
-				`the client is read from X-Forwarded-For or Forwarded, not from ${header?.args[0] ?? "X-Real-IP"}: let the proxy in front send one of them`,
-				"status",
-			);
-	}
-	return [...ranges];
-}
-
-function proxyProtocol(socket: Socket, http: Scope, notes: Notes): Record<string, unknown> {
-	const trusted = trustedProxies([http, ...socket.servers.map(({ scope }) => scope)], notes);
-	if (trusted.length > 0) return { proxy_protocol: { trusted } };
+function proxyProtocol(socket: Socket, trusted: readonly string[] | undefined, notes: Notes): Record<string, unknown> {
+	if (trusted !== undefined && trusted.length > 0) return { proxy_protocol: { trusted } };
 	notes.add(
 		socket.directive,
-		"nginx takes a PROXY header from anybody, and so does this listener: write the load balancer's addresses into proxy_protocol.trusted",
-		"dropped",
+		"a PROXY header is taken from anybody, and tells who the client is: write the load balancer's addresses into proxy_protocol.trusted",
+		"status",
 	);
 	return { proxy_protocol: { trusted: ["0.0.0.0/0", "::/0"] } };
 }
@@ -139,6 +117,14 @@ function clientCertificates(scopes: readonly Scope[], folder: string, notes: Not
 		return {};
 	}
 	return { client_ca: resolve(folder, ca), client_auth: required ? "require" : "request" };
+}
+
+/** The lists of the servers that ask for a certificate. */
+function revocations({ servers }: Socket, folder: string): { client_crl?: string | string[] } {
+	const asking = servers.filter(({ scope }) => (scope.value("ssl_verify_client") ?? "off") !== "off");
+	const files = asking.flatMap(({ scope }) => scope.value("ssl_crl") ?? []).map((file) => resolve(folder, file));
+	const [first, ...others] = new Set(files);
+	return first === undefined ? {} : { client_crl: others.length === 0 ? first : [first, ...others] };
 }
 
 function headLimits(scope: Scope): Record<string, unknown> {

@@ -56,8 +56,8 @@ function include(directive: Directive, context: Context, depth: number): Directi
 	const [pattern] = directive.args;
 	if (pattern === undefined) throw new NginxSyntaxError(directive, "include needs the name of a file");
 	if (depth >= DEEPEST_INCLUDE) throw new NginxSyntaxError(directive, "includes go in a circle");
-	const { files, folder, cwd, notes } = context;
-	const paths = findFiles(pattern, folder, files);
+	const { files, cwd, notes } = context;
+	const paths = findFiles(pattern, directive, context);
 	if (paths.length === 0 && !isPattern(pattern) && !pattern.endsWith("mime.types")) {
 		notes.add(directive, `there is no file ${pattern}; what it says is missing in the result`, "dropped");
 	}
@@ -74,10 +74,10 @@ function include(directive: Directive, context: Context, depth: number): Directi
  * A relative name starts at the main file's folder. For a file on its own out of `sites-enabled` or `conf.d`, whose main
  * file is one folder up, that one is tried as well.
  */
-function findFiles(pattern: string, folder: string, files: ConfigFiles): string[] {
+function findFiles(pattern: string, place: Place, { folder, files }: Context): string[] {
 	for (const start of [folder, dirname(folder)]) {
 		const path = resolve(start, pattern);
-		const found = isPattern(path) ? glob(path, files) : files.read(path) === undefined ? [] : [path];
+		const found = isPattern(path) ? glob(path, files) : readFile(files, path, place) === undefined ? [] : [path];
 		if (found.length > 0) return found;
 	}
 	return [];

@@ -4,7 +4,8 @@
  * regular expressions in the order of the file, unless the longest prefix is `^~`; then the prefix that was kept.
  */
 import type { LocationNode } from "./location-tree.ts";
-import { condition, escapePattern, matchesPattern, type Pattern, patternText, withConditions } from "./patterns.ts";
+import { pathPattern } from "./path-spelling.ts";
+import { condition, matchesPattern, type Pattern, patternText, withConditions } from "./patterns.ts";
 
 /** How one entry of the list is compared. A prefix is one of the text, not of segments. */
 export type PathTest =
@@ -45,18 +46,21 @@ function orderLevel(
 		.filter(({ test }) => test.kind === "prefix")
 		.sort((a, b) => pathOf(b).length - pathOf(a).length);
 
+	const paths = new Set([...exact, ...prefixes].map(pathOf));
 	const rows: Ordered[] = exact.map((node) => ({ test: { kind: "exact", path: pathOf(node) }, node, redirect: false }));
 	for (const node of [...exact, ...prefixes]) {
 		const path = pathOf(node).slice(0, -1);
 		if (path === "" || !pathOf(node).endsWith("/") || !redirects(node)) continue;
-		if ([...exact, ...prefixes].some((other) => pathOf(other) === path)) continue;
-		if (rows.some(({ test }) => test.kind === "exact" && test.path === path)) continue;
+		if (paths.has(path)) continue;
+		paths.add(path);
 		rows.push({ test: { kind: "exact", path }, node, redirect: true });
 	}
 	const allowed = rows.filter(({ test }) => test.kind === "exact" && limits.every((limit) => limit.allows(test.path)));
 
 	const nested = new Map(
-		prefixes.map((node) => [node, orderLevel(node.children, [...limits, region(node, prefixes)], redirects)]),
+		prefixes
+			.filter(({ children }) => children.length > 0)
+			.map((node) => [node, orderLevel(node.children, [...limits, region(node, prefixes)], redirects)]),
 	);
 	const lateOf = (node: LocationNode): Ordered[] => [
 		...(nested.get(node)?.late ?? []),
@@ -71,23 +75,20 @@ function orderLevel(
 		const kept = prefixes.filter(isOwnFirm).map((node) => outside(node, prefixes));
 		return { early: [...early, ...expressions(kept)], late: prefixes.flatMap(lateOf) };
 	}
-	const firm = prefixes.filter((node) => regex.length > 0 && isFirm(node, prefixes));
+	const firmPaths = regex.length === 0 ? [] : prefixes.filter(isOwnFirm).map(pathOf);
+	// `^~`, or inside one: its place is before the regular expressions.
+	const firm = new Set(prefixes.filter((node) => firmPaths.some((path) => pathOf(node).startsWith(path))));
 	for (const node of firm) {
 		// A longer one inside a `^~`: for its part the expressions come first again.
 		if (!isOwnFirm(node)) early.push(...expressions([region(node, prefixes)]));
 		early.push(...lateOf(node));
 	}
 	early.push(...expressions([]));
-	return { early, late: prefixes.filter((node) => !firm.includes(node)).flatMap(lateOf) };
+	return { early, late: prefixes.filter((node) => !firm.has(node)).flatMap(lateOf) };
 }
 
 function isOwnFirm({ test }: LocationNode): boolean {
 	return test.kind === "prefix" && test.firm;
-}
-
-/** `^~`, or inside one: its place is before the regular expressions. */
-function isFirm(node: LocationNode, prefixes: readonly LocationNode[]): boolean {
-	return prefixes.some((other) => isOwnFirm(other) && pathOf(node).startsWith(pathOf(other)));
 }
 
 function orderRegex(
@@ -113,7 +114,7 @@ function orderRegex(
 function region(node: LocationNode, prefixes: readonly LocationNode[]): Limit {
 	const path = pathOf(node);
 	const longer = prefixes.map(pathOf).filter((other) => other.length > path.length && other.startsWith(path));
-	const pattern = (text: string): Pattern => ({ source: `^${escapePattern(text)}`, ignoreCase: false });
+	const pattern = (text: string): Pattern => ({ source: `^${pathPattern(text)}`, ignoreCase: false });
 	return {
 		kind: "region",
 		source: condition(pattern(path)) + longer.map((other) => condition(pattern(other), true)).join(""),
@@ -125,11 +126,11 @@ function region(node: LocationNode, prefixes: readonly LocationNode[]): Limit {
 function outside(node: LocationNode, prefixes: readonly LocationNode[]): Limit {
 	const path = pathOf(node);
 	const longer = prefixes.map(pathOf).filter((other) => other.length > path.length && other.startsWith(path));
-	const but = longer.map((other) => `(?!${escapePattern(other.slice(path.length))})`).join("");
+	const but = longer.map((other) => `(?!${pathPattern(other.slice(path.length))})`).join("");
 	const inside = region(node, prefixes);
 	return {
 		kind: "region",
-		source: `(?!${escapePattern(path)}${but})`,
+		source: `(?!${pathPattern(path)}${but})`,
 		allows: (other) => !inside.allows(other),
 	};
 }
@@ -141,7 +142,7 @@ function prefixTest(path: string, limits: readonly Limit[]): PathTest {
 
 function conditionalTest(path: string, limits: readonly Limit[]): PathTest {
 	const conditions = limits.map(({ source }) => source);
-	const pattern = withConditions(conditions, { source: `^${escapePattern(path)}`, ignoreCase: false });
+	const pattern = withConditions(conditions, { source: `^${pathPattern(path)}`, ignoreCase: false });
 	return { kind: "regex", source: patternText(pattern) };
 }
 

@@ -1,4 +1,5 @@
 /** One location as routes: what is refused first, then where its requests go. */
+import { deniesAll } from "./access.ts";
 import { onlyWhen, passRoutes } from "./backend-choice.ts";
 import { readComparison } from "./conditions.ts";
 import type { ServerContext } from "./context.ts";
@@ -30,10 +31,11 @@ export function locationRoutes(node: LocationNode, context: ServerContext): Loca
 	const { refusals: refused, closed, rewrites } = refusals(node.scope, context);
 	const before = refused.map(({ match, reason }): LocationRoute => ({ match, fields: undefined, reason }));
 	const refuseRest = (reason: string): LocationRoute[] => [...before, { match: {}, fields: undefined, reason }];
+	if (node.closed !== undefined) return refuseRest(node.closed);
 	if (closed !== undefined) return refuseRest(closed);
 	if (node.scope.own("internal").length > 0) return refuseRest("internal");
 	const handler = handlerOf(node, context);
-	if (handler === undefined) return refuseRest(noteLocal(node, context));
+	if (handler === undefined) return refuseRest(deniesAll(node.scope) ? "deny all" : noteLocal(node, context));
 	if (refusesGet(node, context)) return refuseRest("limit_except");
 	const directive = handler.own("proxy_pass")[0] as Directive;
 	return [

@@ -1,6 +1,7 @@
 /** `location` blocks as a tree: how each is compared with a path, and what is inside it. */
 import type { Directive } from "./directive.ts";
 import type { Notes } from "./notes.ts";
+import { spellPath } from "./path-spelling.ts";
 import { type Pattern, translatePattern } from "./patterns.ts";
 import type { Origin } from "./row.ts";
 import { Scope } from "./scope.ts";
@@ -17,23 +18,31 @@ export interface LocationNode {
 	readonly scope: Scope;
 	readonly origin: Origin;
 	readonly children: readonly LocationNode[];
+	/** Why all of its requests are refused: its expression has no counterpart, and `test` matches perhaps more. */
+	readonly closed?: string | undefined;
 }
 
 /** The locations of a block, in the order of the file; named ones are never compared with a path. */
 export function locationTree(scope: Scope, notes: Notes): LocationNode[] {
 	return scope.own("location").flatMap((directive) => {
-		const test = readTest(directive, notes);
-		if (test === undefined) return [];
+		const read = readTest(directive, notes);
+		if (read === undefined) return [];
+		const { test, closed } = read;
 		const inner = new Scope(directive.block ?? [], scope);
-		const text = `location ${directive.args.join(" ")}`;
-		const label =
-			test.kind === "prefix" ? test.path : test.kind === "exact" ? `= ${test.path}` : directive.args.join(" ");
+		const words = directive.args
+			.join(" ")
+			.replace(/[\s\p{Cc}]+/gu, " ")
+			.trim();
+		const text = `location ${words}`;
+		const label = test.kind === "prefix" ? test.path : test.kind === "exact" ? `= ${test.path}` : words;
 		const { file, line, endLine } = directive;
-		return [{ test, scope: inner, origin: { file, line, endLine, text, label }, children: locationTree(inner, notes) }];
+		const origin = { file, line, endLine, text, label };
+		const children = closed === undefined ? locationTree(inner, notes) : [];
+		return [{ test, scope: inner, origin, children, closed }];
 	});
 }
 
-function readTest(directive: Directive, notes: Notes): Test | undefined {
+function readTest(directive: Directive, notes: Notes): { test: Test; closed?: string } | undefined {
 	const { args } = directive;
 	let [modifier = "", path] = args as [string?, string?];
 	if (path === undefined) {
@@ -43,24 +52,21 @@ function readTest(directive: Directive, notes: Notes): Test | undefined {
 	}
 	switch (modifier) {
 		case "=":
-			return { kind: "exact", path: decodePath(path) };
+			return { test: { kind: "exact", path: spellPath(path) } };
 		case "^~":
 		case "":
-			return path.startsWith("@") ? undefined : { kind: "prefix", path: decodePath(path), firm: modifier === "^~" };
+			if (path.startsWith("@")) return undefined;
+			return { test: { kind: "prefix", path: spellPath(path), firm: modifier === "^~" } };
 		default: {
-			const { pattern, problem } = translatePattern(path, modifier === "~*");
-			if (pattern) return { kind: "regex", pattern };
+			const translated = translatePattern(path, modifier === "~*", "path");
+			const { pattern, problem } = translated;
+			if (pattern) return { test: { kind: "regex", pattern } };
 			notes.add(
 				directive,
-				`${problem}; requests for it go to the locations after it: rewrite the expression and import again`,
-				"backend",
+				`${problem}; all requests that it could match are refused: rewrite the expression and import again`,
+				"refused",
 			);
-			return undefined;
+			return { test: { kind: "regex", pattern: translated.wider }, closed: problem };
 		}
 	}
-}
-
-/** A location is compared with the decoded path; Clawgate's rules are written encoded. */
-function decodePath(path: string): string {
-	return encodeURI(path).replaceAll("%25", "%").replaceAll("%5B", "[").replaceAll("%5D", "]");
 }

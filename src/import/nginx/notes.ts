@@ -3,9 +3,34 @@ import type { Directive, Place } from "./directive.ts";
 
 /**
  * What a note is about: `refused` – nginx answered it by itself, Clawgate refuses it; `status`, `host`, `path`,
- * `backend`, `websocket` – what can be different for a request; `spelling` – the same path, written in another way; `dropped` – nothing changes for where a request goes.
+ * `backend`, `websocket` – what can be different for a request; `spelling` – the same path, written in another way;
+ * `answer` – what a client is told besides the status; `dropped` – nothing changes for where a request goes; `unneeded` –
+ * nothing is lost.
  */
-export type Effect = "refused" | "status" | "host" | "path" | "backend" | "websocket" | "spelling" | "dropped";
+export type Effect =
+	| "refused"
+	| "status"
+	| "host"
+	| "path"
+	| "backend"
+	| "websocket"
+	| "spelling"
+	| "answer"
+	| "dropped"
+	| "unneeded";
+
+/** How much an operator has to care, the most first, and what it means. */
+const SEVERITIES = [
+	["refused", "clients are refused until you say what to do with their requests"],
+	["different", "works, but not quite as nginx did it"],
+	["dropped", "has no effect any more"],
+	["not needed", "nothing is lost"],
+] as const;
+
+function severityOf(effect: Effect): (typeof SEVERITIES)[number][0] {
+	if (effect === "unneeded") return "not needed";
+	return effect === "refused" || effect === "dropped" ? effect : "different";
+}
 
 export interface Note extends Place {
 	/** The directive with its most telling argument. */
@@ -72,5 +97,19 @@ export function formatNotes(notes: readonly Note[]): string[] {
 		const also = others.map((note) => (note.file === file ? `line ${note.line}` : `${note.file}:${note.line}`));
 		const places = also.length === 0 ? "" : ` (also ${also.join(", ")})`;
 		return `${file}:${line}: ${directive}: ${message}${places}`;
+	});
+}
+
+/** Places that a line of the summary names. */
+const MOST_PLACES = 12;
+
+/** The notes by severity, one line each: how many there are, what that means, and where they are. */
+export function summarise(notes: readonly Note[]): string[] {
+	return SEVERITIES.flatMap(([severity, meaning]) => {
+		const own = notes.filter(({ effect }) => severityOf(effect) === severity);
+		if (own.length === 0) return [];
+		const places = [...new Set(own.map(({ file, line }) => `${file}:${line}`))];
+		const more = places.length > MOST_PLACES ? ` and ${places.length - MOST_PLACES} more` : "";
+		return [`${own.length} ${severity} (${meaning}): ${places.slice(0, MOST_PLACES).join(", ")}${more}`];
 	});
 }

@@ -1,5 +1,8 @@
 /** nginx's regular expressions (PCRE) as Clawgate's, and combinations of several into one. */
 import { patternProblem } from "../../protocol/regex.ts";
+import { translatePcre } from "./pcre.ts";
+import type { Subject } from "./pcre-atoms.ts";
+import { literalStart } from "./pcre-start.ts";
 
 /** A pattern: the source without flags, and whether case is ignored. */
 export interface Pattern {
@@ -7,26 +10,28 @@ export interface Pattern {
 	readonly ignoreCase: boolean;
 }
 
-/** What can be done with a pattern, or why nothing can. */
+/** What can be done with a pattern, or why nothing can; `wider` then matches all that it matches, and perhaps more. */
 export type Translated =
 	| { readonly pattern: Pattern; readonly problem?: undefined }
-	| { readonly pattern?: undefined; readonly problem: string };
+	| { readonly pattern?: undefined; readonly problem: string; readonly wider: Pattern };
 
 /** Translates what the two dialects spell differently, and asks Clawgate whether it takes the rest. */
-export function translatePattern(source: string, ignoreCase: boolean): Translated {
-	const inline = /^\(\?i\)/.exec(source);
-	const body = source
-		.slice(inline?.[0].length ?? 0)
-		.replace(/\(\?P</g, "(?<")
-		.replace(/\\A/g, "^")
-		.replace(/\\[zZ]/g, "$")
-		.replace(/\\h/g, "[ \\t]")
-		.replace(/\[:alnum:\]/g, "A-Za-z0-9")
-		.replace(/\[:alpha:\]/g, "A-Za-z")
-		.replace(/\[:digit:\]/g, "0-9");
-	const pattern = { source: body, ignoreCase: ignoreCase || inline !== null };
+export function translatePattern(source: string, ignoreCase: boolean, subject: Subject): Translated {
+	const { problem: unknown, ...pattern } = translatePcre(source, ignoreCase, subject);
 	const problem = patternProblem(patternText(pattern));
-	return problem === undefined ? { pattern } : { problem };
+	if (problem !== undefined) {
+		return { problem: unknown ?? problem, wider: { source: literalStart(source), ignoreCase: pattern.ignoreCase } };
+	}
+	return unknown === undefined ? { pattern } : { problem: unknown, wider: pattern };
+}
+
+/**
+ * Whether a text that is known now matches; undefined when that cannot be said.
+ * @param source an nginx pattern
+ */
+export function matchesKnown(source: string, ignoreCase: boolean, text: string): boolean | undefined {
+	const { pattern } = translatePattern(source, ignoreCase, "text");
+	return pattern && matchesPattern(pattern, text);
 }
 
 /** As it stands in routes.yaml. */
@@ -66,6 +71,13 @@ function fromStart(source: string): string {
 	return source.startsWith("^") ? source.slice(1) : `.*?${source}`;
 }
 
+/** The source with something else in the place of each `$`. */
+export function withEnd(source: string, end: string): string {
+	return parts(source)
+		.map((part) => (part === "$" ? end : part))
+		.join("");
+}
+
 /** Whether there is a `|` outside of groups and classes. */
 export function hasChoice(source: string): boolean {
 	let depth = 0;
@@ -77,8 +89,30 @@ export function hasChoice(source: string): boolean {
 	return false;
 }
 
+/** Whether everything that a group (a number or name) takes starts with a slash. */
+export function groupHasSlash({ source }: Pattern, group: string): boolean {
+	const pieces = parts(source);
+	let count = 0;
+	for (const [index, piece] of pieces.entries()) {
+		const name = /^\(\?<(\w+)>$/.exec(piece)?.[1];
+		if (piece !== "(" && name === undefined) continue;
+		count++;
+		if (name !== group && String(count) !== group) continue;
+		let depth = 1;
+		let end = index + 1;
+		for (; end < pieces.length && depth > 0; end++) {
+			if (pieces[end]?.startsWith("(")) depth++;
+			else if (pieces[end] === ")") depth--;
+		}
+		const inside = pieces.slice(index + 1, end - 1);
+		const optional = /^[?*{]/.test(pieces[end] ?? "") || /^[?*{]/.test(inside[1] ?? "");
+		return inside[0] === "/" && !optional && !hasChoice(inside.join(""));
+	}
+	return false;
+}
+
 /** The pieces that matter here: escapes, classes, openings of groups, single characters. */
-function parts(source: string): string[] {
+export function parts(source: string): string[] {
 	return source.match(/\\[\s\S]|\[(?:\\[\s\S]|[^\]\\])*\]|\((?:\?(?:[:=!]|<[A-Za-z_]\w*>))?|[\s\S]/g) ?? [];
 }
 
@@ -90,7 +124,7 @@ function withoutGroups(source: string): string {
 }
 
 /** The same without regard to case, spelled out. */
-function foldCase(source: string): string {
+export function foldCase(source: string): string {
 	return parts(source)
 		.map((part) => {
 			if (/^[A-Za-z]$/.test(part)) return `[${part.toLowerCase()}${part.toUpperCase()}]`;

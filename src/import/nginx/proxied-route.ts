@@ -7,6 +7,7 @@ import type { LocationNode } from "./location-tree.ts";
 import { translatePattern } from "./patterns.ts";
 import { proxyHeaders } from "./proxy-headers.ts";
 import { type Rewritten, rewriteByDirective, rewriteFor, type Target } from "./proxy-pass.ts";
+import { locationRewrite } from "./redirects.ts";
 import type { Match, RouteFields } from "./row.ts";
 import type { Scope } from "./scope.ts";
 import { retries, timeouts } from "./timing.ts";
@@ -30,10 +31,10 @@ export interface Passing {
 }
 
 /** Reads everything that holds for the requests of a `proxy_pass`. */
-export function proxiedRoute(passing: Passing, target: Target): LocationRoute {
+export function proxiedRoute(passing: Passing, target: Target): LocationRoute[] {
 	const { node, scope, directive, rewrites, context } = passing;
 	const { notes, upstreams, http, variables, arrival, serverName, folder, locations } = context;
-	const refuse = (reason: string): LocationRoute => ({ match: {}, fields: undefined, reason });
+	const refuse = (reason: string): LocationRoute[] => [{ match: {}, fields: undefined, reason }];
 	const resolve = (text: string, from: Scope = scope): string => variables.resolve(text, from);
 	const path = pathRewrite(passing, target);
 	if (path.problem !== undefined) {
@@ -63,17 +64,27 @@ export function proxiedRoute(passing: Passing, target: Target): LocationRoute {
 		const words = "nginx takes Upgrade out here, so WebSockets did not pass; with Clawgate they do";
 		notes.add({ file, line, name: text }, words, "websocket");
 	}
+	const keepsHost = headers.host === undefined;
+	const location = locationRewrite({ scope, directive, target, rewrite: path.rewrite, keepsHost, resolve, notes });
 	const optional = {
-		rewrite: { ...path.rewrite, ...(headers.host !== undefined && { host: headers.host }) },
+		rewrite: { ...path.rewrite, ...location, ...(headers.host !== undefined && { host: headers.host }) },
 		request_headers: headers.request,
 		response_headers: headers.response,
 		timeouts: timeouts(scope),
+		// nginx drops these names as the gateway does, unless it is told otherwise.
+		underscore_headers: scope.isOn("underscores_in_headers") ? "keep" : "",
 		retries: retries(scope, upstreams.size(upstream), notes),
 		...allowed.fields,
 		limits: limits(scope, http, notes),
 	};
 	const written = Object.entries(optional).filter(([, value]) => Object.keys(value).length > 0);
-	return { match: {}, fields: { upstream, ...Object.fromEntries(written) } };
+	const fields = { upstream, ...Object.fromEntries(written) };
+	if (allowed.free.length === 0) return [{ match: {}, fields }];
+	const { auth: _, ...unchecked } = fields as typeof fields & { auth?: unknown };
+	return [
+		{ match: { client_ip: allowed.free }, fields: unchecked },
+		{ match: {}, fields },
+	];
 }
 
 function pathRewrite({ node, rewrites }: Passing, target: Target): Rewritten {
@@ -82,7 +93,7 @@ function pathRewrite({ node, rewrites }: Passing, target: Target): Rewritten {
 	if (second !== undefined) {
 		return { problem: "several rewrites cannot be carried over: write one rewrite.path_regex by hand" };
 	}
-	const { pattern, problem } = translatePattern(first.args[0] ?? "", false);
+	const { pattern, problem } = translatePattern(first.args[0] ?? "", false, "path");
 	// The URI of proxy_pass does not count after a rewrite.
 	return pattern ? rewriteByDirective(pattern, first.args[1] ?? "") : { problem };
 }

@@ -9,6 +9,8 @@ import { referencesIn } from "./variables.ts";
 /** `request_headers` or `response_headers`. */
 export interface HeaderRules {
 	set?: Record<string, string>;
+	/** nginx's add_header leaves what the backend sends beside it. */
+	add?: Record<string, string | string[]>;
 	remove?: string[];
 }
 
@@ -85,6 +87,7 @@ export function proxyHeaders(context: HeaderContext): ProxyHeaders {
 	let upgrades = false;
 	for (const directive of scope.all("proxy_set_header")) {
 		const [name = "", raw = ""] = directive.args;
+		if (!isHeaderName(name, directive, notes)) continue;
 		const lower = name.toLowerCase();
 		const value = resolve(raw);
 		if (lower === "upgrade") upgrades = value !== "";
@@ -106,6 +109,13 @@ export function proxyHeaders(context: HeaderContext): ProxyHeaders {
 		}
 	}
 	return { host, request, response: responseHeaders(context), upgrades, copied };
+}
+
+/** nginx passes on whatever stands there. */
+function isHeaderName(name: string, directive: Directive, notes: Notes): boolean {
+	if (/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) return true;
+	notes.add(directive, "this is not the name of a header, so it is left out", "dropped");
+	return false;
 }
 
 function setConstant(rules: HeaderRules, name: string, value: string): void {
@@ -163,14 +173,15 @@ function isCopied(value: string, name: string, scope: Scope): boolean {
 
 function responseHeaders({ scope, resolve, notes }: HeaderContext): HeaderRules {
 	const rules: HeaderRules = {};
-	for (const { args } of scope.all("proxy_hide_header")) {
-		const [name] = args;
-		if (name === undefined || NOT_TO_BE_SET.has(name.toLowerCase())) continue;
+	for (const directive of scope.all("proxy_hide_header")) {
+		const [name = ""] = directive.args;
+		if (!isHeaderName(name, directive, notes) || NOT_TO_BE_SET.has(name.toLowerCase())) continue;
 		rules.remove ??= [];
 		rules.remove.push(name);
 	}
 	for (const directive of scope.all("add_header")) {
 		const [name = "", raw = ""] = directive.args;
+		if (!isHeaderName(name, directive, notes)) continue;
 		const value = resolve(raw);
 		if (value.includes("$")) {
 			notes.add(
@@ -179,12 +190,9 @@ function responseHeaders({ scope, resolve, notes }: HeaderContext): HeaderRules 
 				"dropped",
 			);
 		} else if (value !== "" && !NOT_TO_BE_SET.has(name.toLowerCase()) && !/^sec-websocket-/i.test(name)) {
-			rules.set ??= {};
-			rules.set[name] = value;
-			// A header cannot be in both lists; to replace it is what both together mean.
-			const removed = rules.remove?.filter((other) => other.toLowerCase() !== name.toLowerCase());
-			if (removed !== undefined && removed.length > 0) rules.remove = removed;
-			else delete rules.remove;
+			rules.add ??= {};
+			const before = rules.add[name];
+			rules.add[name] = before === undefined ? value : [before, value].flat();
 		}
 	}
 	return rules;

@@ -1,6 +1,9 @@
 /** `proxy_pass`: where requests go, and what becomes of their path. */
+import { groupCount } from "../../protocol/regex.ts";
+import { parseTarget as parseRequestTarget } from "../../protocol/target.ts";
 import type { LocationNode } from "./location-tree.ts";
-import { escapePattern, type Pattern, patternText, wholeText } from "./patterns.ts";
+import { pathPattern } from "./path-spelling.ts";
+import { type Pattern, patternText, wholeText } from "./patterns.ts";
 
 /** The target of a `proxy_pass` without variables. */
 export interface Target {
@@ -15,8 +18,15 @@ export interface Target {
 	readonly uri: string | undefined;
 }
 
-/** Splits `http://host:port/uri`; undefined when it is none, or has a variable in its host. */
-export function parseTarget(text: string): Target | undefined {
+/** Variables that start with a slash, so that host and port end before them. */
+const PATH_VARIABLE = /^(?:request_uri|uri|document_uri)$/;
+
+/**
+ * Splits `http://host:port/uri`; undefined when it is none, or has a variable in its host or port: `http://app$sub` is not
+ * the host `app`.
+ * @param hasSlash whether a group of the location, such as `$1`, is known to start with one
+ */
+export function parseTarget(text: string, hasSlash: (variable: string) => boolean = () => false): Target | undefined {
 	const unix = /^(https?):\/\/unix:([^:]+)(?::(\/.*)?)?$/.exec(text);
 	if (unix) {
 		const [, scheme, path, uri] = unix;
@@ -32,6 +42,8 @@ export function parseTarget(text: string): Target | undefined {
 	const match = /^(https?):\/\/([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d+))?((?:\/|\?|\$).*)?$/.exec(text);
 	if (!match) return undefined;
 	const [, scheme, host, port, uri] = match as unknown as [string, string, string, string?, string?];
+	const variable = /^\$\{?(\w+)/.exec(uri ?? "")?.[1];
+	if (variable !== undefined && !PATH_VARIABLE.test(variable) && !hasSlash(variable)) return undefined;
 	const ownPort = scheme === "https" ? 443 : 80;
 	const number = port === undefined ? undefined : Number(port);
 	const authority = number === undefined || number === ownPort ? host : `${host}:${number}`;
@@ -58,6 +70,9 @@ export function rewriteFor({ test }: LocationNode, uri: string | undefined): Rew
 				"a query in proxy_pass cannot be added: let the backend do without it, or write rewrite.path_regex by hand",
 		};
 	}
+	if (parseRequestTarget(uri) === undefined) {
+		return { problem: "this URI is no path that can be asked for: percent-encode it, without dot segments" };
+	}
 	switch (test.kind) {
 		case "regex":
 			return { problem: "nginx takes no URI here" };
@@ -72,7 +87,7 @@ export function rewriteFor({ test }: LocationNode, uri: string | undefined): Rew
 					? `for ${test.path}/x nginx asks for ${uri}/x, Clawgate for ${`${uri}/x`.replace(/^\/\/+/, "/")}; a slash at the end of the location, too, is what is usually meant`
 					: undefined;
 			return {
-				rewrite: { path_regex: `^${escapePattern(test.path)}`, replacement: uri.replaceAll("$", "$$$$") },
+				rewrite: { path_regex: `^${pathPattern(test.path)}`, replacement: uri.replaceAll("$", "$$$$") },
 				remark,
 			};
 		}
@@ -85,7 +100,7 @@ function rewriteByGroups(pattern: Pattern | undefined, uri: string): Rewritten {
 	if (pattern === undefined || /\$(?!\d|\{\d\}|[A-Za-z_]\w*)/.test(path))
 		return { problem: "the path is made of variables that only nginx knows" };
 	const named = [...pattern.source.matchAll(/\(\?<([A-Za-z_]\w*)>/g)].map(([, name]) => name as string);
-	const replacement = replacementOf(path, named);
+	const replacement = replacementOf(path, named, groupCount(patternText(pattern)));
 	if (replacement === undefined) return { problem: "the path is made of variables that only nginx knows" };
 	return {
 		rewrite: { path_regex: patternText(wholeText(pattern)), replacement },
@@ -98,7 +113,7 @@ export function rewriteByDirective(pattern: Pattern, replacement: string): Rewri
 	const dropsQuery = replacement.endsWith("?");
 	const path = dropsQuery ? replacement.slice(0, -1) : replacement;
 	const named = [...pattern.source.matchAll(/\(\?<([A-Za-z_]\w*)>/g)].map(([, name]) => name as string);
-	const text = replacementOf(path, named);
+	const text = replacementOf(path, named, groupCount(patternText(pattern)));
 	if (text === undefined || (!text.startsWith("/") && !text.startsWith("$")))
 		return { problem: "the new path is made of variables that only nginx knows" };
 	return {
@@ -108,12 +123,12 @@ export function rewriteByDirective(pattern: Pattern, replacement: string): Rewri
 }
 
 /** nginx's `$1` and `$name` as in JavaScript; undefined when there are other variables. */
-function replacementOf(path: string, named: readonly string[]): string | undefined {
+function replacementOf(path: string, named: readonly string[], groups: number): string | undefined {
 	let unknown = false;
 	const text = path.replace(/\$(?:\{(\w+)\}|(\w+))/g, (_, braced?: string, plain?: string) => {
 		const name = (braced ?? plain) as string;
 		// nginx reads one digit only.
-		if (/^\d/.test(name)) return `$${name}`;
+		if (/^\d/.test(name) && Number(name.charAt(0)) >= 1 && Number(name.charAt(0)) <= groups) return `$${name}`;
 		if (named.includes(name)) return `$<${name}>`;
 		unknown = true;
 		return "";

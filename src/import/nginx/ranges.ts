@@ -27,6 +27,24 @@ export function accessLists(rules: readonly AccessRule[]): { allow?: string[]; d
 	return asWritten(rules) ?? computed(rules);
 }
 
+/** The addresses that are in both lists. */
+export function commonRanges(a: readonly string[], b: readonly string[]): string[] {
+	if (JSON.stringify(a) === JSON.stringify(b)) return [...a];
+	const outside = outsideOf(a).map((range): AccessRule => ({ allow: false, range }));
+	return rangesLetIn([...outside, ...b.map((range): AccessRule => ({ allow: true, range }))]);
+}
+
+/** All other addresses. */
+export function outsideOf(ranges: readonly string[]): string[] {
+	const rules = ranges.map((range): AccessRule => ({ allow: false, range }));
+	return rangesLetIn([...rules, { allow: true, range: "all" }]);
+}
+
+/** The addresses that the rules let in; whom none has is not among them. */
+export function rangesLetIn(rules: readonly AccessRule[]): string[] {
+	return decided(rules).allow;
+}
+
 /** The ranges as they stand there, where their order makes no difference. */
 function asWritten(rules: readonly AccessRule[]): { allow?: string[]; deny?: string[] } | undefined {
 	const end = rules.findIndex(({ range }) => range === "all");
@@ -59,18 +77,26 @@ function overlap(a: string, b: string): boolean {
 
 function computed(rules: readonly AccessRule[]): { allow?: string[]; deny?: string[] } {
 	const closed = rules.find(({ range }) => range === "all")?.allow === false;
+	const { allow, deny } = decided(rules);
+	if (deny.length === 0) return {};
+	if (!closed) return { deny };
+	return allow.length > 0 ? { allow } : { deny: [...EVERYBODY] };
+}
+
+/** Which addresses the rules let in and keep out, the first one that has an address counts. */
+function decided(rules: readonly AccessRule[]): { allow: string[]; deny: string[] } {
 	const allow: string[] = [];
 	const deny: string[] = [];
 	for (const family of FAMILIES) {
 		const everything: Interval = [0n, (1n << BITS[family]) - 1n];
-		let decided: Interval[] = [];
+		let taken: Interval[] = [];
 		const letIn: Interval[] = [];
 		const keptOut: Interval[] = [];
 		for (const rule of rules) {
 			const range = rule.range === "all" ? everything : intervalOf(rule.range, family);
 			if (range === undefined) continue;
-			(rule.allow ? letIn : keptOut).push(...without(range, decided));
-			decided = merged([...decided, range]);
+			(rule.allow ? letIn : keptOut).push(...without(range, taken));
+			taken = merged([...taken, range]);
 		}
 		const written = (intervals: readonly Interval[]) =>
 			merged(intervals)
@@ -79,15 +105,14 @@ function computed(rules: readonly AccessRule[]): { allow?: string[]; deny?: stri
 		allow.push(...written(letIn));
 		deny.push(...written(keptOut));
 	}
-	if (deny.length === 0) return {};
-	if (!closed) return { deny };
-	return allow.length > 0 ? { allow } : { deny: [...EVERYBODY] };
+	return { allow, deny };
 }
 
 function intervalOf(range: string, family: Family): Interval | undefined {
 	const [address = "", bits] = range.split("/");
-	if (isIP(address) !== family) return undefined;
+	if (isIP(address) !== family || !/^\d{1,3}$/.test(bits ?? "0")) return undefined;
 	const free = BITS[family] - BigInt(bits ?? BITS[family]);
+	if (free < 0n) return undefined;
 	const first = (toNumber(address, family) >> free) << free;
 	return [first, first + (1n << free) - 1n];
 }

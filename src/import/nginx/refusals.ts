@@ -1,9 +1,11 @@
 /** What nginx does before it looks for a backend: `return`, `rewrite`, `if`. Those requests are refused. */
+
+import { complement } from "./complement.ts";
 import { type Comparison, type Outcome, readComparison, whenTrue } from "./conditions.ts";
 import type { ImportContext } from "./context.ts";
 import type { Directive } from "./directive.ts";
-import { patternText, translatePattern } from "./patterns.ts";
-import type { Match } from "./row.ts";
+import { matchesKnown, patternText, translatePattern } from "./patterns.ts";
+import { both, type Match } from "./row.ts";
 import type { Scope } from "./scope.ts";
 
 /** Requests that are refused, and why. */
@@ -33,7 +35,11 @@ export function refusals(scope: Scope, context: ImportContext): Refusals {
 		}
 		if (directive.name === "rewrite") {
 			if (directive.args[2] === "break") rewrites.push(directive);
-			else found.push(...refusedRewrite(directive, context));
+			else {
+				const refused = refusedRewrite(directive, context);
+				if (refused === "closed") return { refusals: found, closed: `rewrite ${directive.args[0] ?? ""}`, rewrites };
+				found.push(...refused);
+			}
 		}
 		if (directive.name !== "if") continue;
 		const outcome = refusedIf(directive, context);
@@ -70,12 +76,12 @@ function noteReturn(directive: Directive, { notes }: ImportContext): string {
 	return words;
 }
 
-function refusedRewrite(directive: Directive, { notes }: ImportContext): Refusal[] {
+function refusedRewrite(directive: Directive, { notes }: ImportContext): Refusal[] | "closed" {
 	const [source = "", replacement = ""] = directive.args;
-	const { pattern, problem } = translatePattern(source, false);
+	const { pattern, problem } = translatePattern(source, false, "path");
 	if (problem !== undefined) {
-		notes.add(directive, `${problem}; these requests go on to the locations`, "backend");
-		return [];
+		notes.add(directive, `${problem}; all requests that get here are refused: rewrite the expression`, "refused");
+		return "closed";
 	}
 	const leads =
 		/^(?:https?:\/\/|\$scheme)/.test(replacement) || /^(?:redirect|permanent)$/.test(directive.args[2] ?? "");
@@ -138,18 +144,37 @@ export function outcomeOf(comparison: Comparison, { variables, arrival }: Import
 	if (direct !== "unknown") return direct;
 	const choices = variables.choices(comparison.subject.slice(1), arrival);
 	if (choices === undefined) return "unknown";
-	const holds = (value: string): boolean => {
+	const holds = (value: string): boolean | undefined => {
 		if (comparison.op === "set") return value !== "" && value !== "0";
 		if (comparison.op === "=" || comparison.op === "!=")
 			return (value === comparison.value) === (comparison.op === "=");
-		const { pattern } = translatePattern(comparison.value, comparison.op.endsWith("*"));
-		const found = pattern !== undefined && new RegExp(pattern.source, pattern.ignoreCase ? "i" : "").test(value);
-		return found !== comparison.op.startsWith("!");
+		const found = matchesKnown(comparison.value, comparison.op.endsWith("*"), value);
+		return found === undefined ? undefined : found !== comparison.op.startsWith("!");
 	};
-	// The default stands for all that no other entry names, which a list of matches cannot say.
-	if (choices.some(({ when, value }) => when === "always" && holds(value))) return "unknown";
-	const matches = choices.filter(({ value }) => holds(value)).map(({ when }) => when);
-	return matches.flatMap((when) => (typeof when === "string" ? [] : when));
+	// A value that is made of others is not known here.
+	if (choices.some(({ value }) => value.includes("$") || holds(value) === undefined)) return "unknown";
+	const found: Match[] = [];
+	// The first entry that a request fits counts, so it must not fit those before with another outcome.
+	let others: { match: Match; exact: boolean }[] = [];
+	for (const { when, value, exact = false } of choices) {
+		if (when === "never") continue;
+		const matches = when === "always" ? [{}] : (when as readonly Match[]);
+		if (!holds(value)) {
+			others = [...others, ...matches.map((match) => ({ match, exact }))];
+			continue;
+		}
+		const before = others.filter((other) => !(exact && other.exact)).map(({ match }) => match);
+		const left = before.length === 0 ? [{}] : complement(before);
+		if (left === undefined) return "unknown";
+		for (const match of matches) {
+			for (const rest of left) {
+				const whole = both(match, rest);
+				if (whole === "unwritable") return "unknown";
+				if (whole !== "never") found.push(whole);
+			}
+		}
+	}
+	return found.length === 0 ? "never" : found.some((match) => Object.keys(match).length === 0) ? "always" : found;
 }
 
 function isRefusing({ name, args }: Directive): boolean {

@@ -1,5 +1,6 @@
 /** Rows, upstreams and listeners as the data of a routes.yaml, with comments. */
 import { isDeepStrictEqual } from "node:util";
+import type { ClientAddress } from "./client-address.ts";
 import type { ListenerFields } from "./listeners.ts";
 import { EVERYBODY } from "./ranges.ts";
 import type { Origin, Row } from "./row.ts";
@@ -17,7 +18,7 @@ export interface ImportedRoute {
 export interface ResultParts {
 	readonly file: string;
 	readonly listeners: readonly ListenerFields[];
-	readonly trustedProxies: readonly string[];
+	readonly client: ClientAddress;
 	readonly upstreams: Upstreams;
 	readonly rows: readonly Row[];
 }
@@ -25,22 +26,23 @@ export interface ResultParts {
 /** The upstream of refused routes. */
 const REFUSED = "refused";
 /** Settings that are written once when all routes have the same. */
-const COMMON = ["request_headers", "response_headers", "timeouts", "retries"];
+const COMMON = ["request_headers", "response_headers", "timeouts", "retries", "underscore_headers"];
 
 /** Writes the file. */
-export function writeResult({ file, listeners, trustedProxies, upstreams, rows }: ResultParts): {
+export function writeResult({ file, listeners, client, upstreams, rows }: ResultParts): {
 	text: string;
 	routes: ImportedRoute[];
 } {
 	const at = new Map<string, string>();
 	const common = commonFields(rows);
-	const names = new Set<string>();
+	const names = new Map<string, number>();
+	const used = new Set(rows.flatMap(upstreamsOf));
 	const refuses = rows.some(({ fields }) => fields === undefined);
 	const pools: Record<string, unknown> = {};
 	let refused = REFUSED;
 	while (upstreams.list().some(({ name }) => name === refused)) refused = `${refused}-by-nginx`;
 	for (const { name, fields, from } of upstreams.list()) {
-		if (!rows.some((row) => usesUpstream(row, name))) continue;
+		if (!used.has(name)) continue;
 		pools[name] = shortEndpoints(fields);
 		if (from) at.set(`upstreams.${name}`, `${from.file}:${from.line}`);
 	}
@@ -52,7 +54,6 @@ export function writeResult({ file, listeners, trustedProxies, upstreams, rows }
 	const written = groupRefusals(rows).map((group, index) => {
 		const [row] = group;
 		const name = freeName(row, names);
-		names.add(name);
 		for (const { origin, fields } of group) routes.push({ name, origin, refused: fields === undefined });
 		at.set(`routes.${index}`, group.map(commentOf).join("\n"));
 		const fields = row.fields ?? { upstream: refused, deny: EVERYBODY };
@@ -67,9 +68,13 @@ export function writeResult({ file, listeners, trustedProxies, upstreams, rows }
 	at.set("upstreams", "Groups of servers.");
 	at.set("routes", "Tried in this order, the first match wins: the order in which nginx decides.");
 	const data = {
-		...(trustedProxies.length > 0 && { trusted_proxies: trustedProxies }),
+		...(client.trusted.length > 0 && { trusted_proxies: client.trusted }),
 		listeners,
-		defaults: { allowed_origins: ["*"], ...common },
+		defaults: {
+			allowed_origins: ["*"],
+			...(client.trusted.length > 0 && client.header !== undefined && { client_ip_header: client.header }),
+			...common,
+		},
 		upstreams: pools,
 		routes: written,
 	};
@@ -81,10 +86,10 @@ export function writeResult({ file, listeners, trustedProxies, upstreams, rows }
 	return { text: writeYaml(data, { head, at }), routes };
 }
 
-function usesUpstream({ fields }: Row, name: string): boolean {
-	if (fields === undefined) return false;
-	if ("upstream" in fields) return fields.upstream === name;
-	return (fields.split as { upstream: string }[]).some(({ upstream }) => upstream === name);
+function upstreamsOf({ fields }: Row): unknown[] {
+	if (fields === undefined) return [];
+	if ("upstream" in fields) return [fields.upstream];
+	return (fields.split as { upstream: string }[]).map(({ upstream }) => upstream);
 }
 
 /** What every route that goes to a backend has alike. */
@@ -131,14 +136,18 @@ function readable(group: Group): unknown {
 	return { ...(host && { host: short(host) }), ...rest, ...(clientIp && { client_ip: short(clientIp) }) };
 }
 
-function freeName({ match, origin, fields }: Row, taken: ReadonlySet<string>): string {
+/** @param taken names with the number that the next one of the same base gets */
+function freeName({ match, origin, fields }: Row, taken: Map<string, number>): string {
 	const host = match.host?.[0] ?? (match.headers?.Host === undefined ? "" : "pattern");
 	const label = origin.label === "" ? "/" : origin.label;
 	const base = `${host}${label.startsWith("/") || host === "" ? "" : " "}${label}${fields === undefined ? " (refused)" : ""}`;
 	const plain = base.replace(/\p{C}/gu, "").slice(0, 110);
-	for (let number = 1; ; number++) {
+	for (let number = taken.get(plain) ?? 1; ; number++) {
 		const name = number === 1 ? plain : `${plain} ${number}`;
-		if (!taken.has(name)) return name;
+		if (number > 1 && taken.has(name)) continue;
+		taken.set(plain, number + 1);
+		if (name !== plain) taken.set(name, 2);
+		return name;
 	}
 }
 

@@ -2,6 +2,7 @@
 import { patternProblem } from "../../protocol/regex.ts";
 import type { Place } from "./directive.ts";
 import { condition, escapePattern, matchesPattern, type Pattern, patternText, withConditions } from "./patterns.ts";
+import { commonRanges } from "./ranges.ts";
 
 /** A test of one header or query parameter, as in `match`. */
 export type ValueTest = string | { readonly regex: string } | { readonly present: boolean };
@@ -49,8 +50,8 @@ export function both(a: Match, b: Match): Match | "never" | "unwritable" {
 	const hosts = hostA && hostB ? bothHosts(hostA, hostB) : (hostA ?? hostB);
 	if (headers === "never" || query === "never" || hosts?.length === 0) return "never";
 	if (headers === "unwritable" || query === "unwritable" || path === "unwritable") return "unwritable";
-	if (ipA && ipB && JSON.stringify(ipA) !== JSON.stringify(ipB)) return "unwritable";
-	const clientIp = ipA ?? ipB;
+	const clientIp = ipA && ipB ? commonRanges(ipA, ipB) : (ipA ?? ipB);
+	if (clientIp?.length === 0) return "never";
 	return {
 		...(hosts && { host: hosts }),
 		...path,
@@ -99,7 +100,7 @@ function fits(value: string, test: ValueTest): boolean {
 	return "present" in test ? test.present : matchesPattern(readPattern(test.regex), value);
 }
 
-function readPattern(text: string): Pattern {
+export function readPattern(text: string): Pattern {
 	return { source: text.replace(/^\(\?i\)/, ""), ignoreCase: text.startsWith("(?i)") };
 }
 
@@ -121,6 +122,6 @@ function pathPattern({ path, path_prefix: prefix, path_regex: regex }: PathMatch
 	return regex === undefined ? undefined : readPattern(regex);
 }
 
-function writable(pattern: Pattern): boolean {
+export function writable(pattern: Pattern): boolean {
 	return patternProblem(patternText(pattern)) === undefined;
 }

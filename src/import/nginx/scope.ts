@@ -5,6 +5,8 @@ import type { Directive } from "./directive.ts";
 export class Scope {
 	readonly directives: readonly Directive[];
 	readonly parent: Scope | undefined;
+	/** By name: a server can have thousands of locations, each of which looks up a few dozen names in it. */
+	#byName: Map<string, Directive[]> | undefined;
 
 	constructor(directives: readonly Directive[], parent?: Scope) {
 		this.directives = directives;
@@ -12,12 +14,13 @@ export class Scope {
 	}
 
 	/** Those of this block itself. */
-	own(name: string): Directive[] {
-		return this.directives.filter((directive) => directive.name === name);
+	own(name: string): readonly Directive[] {
+		this.#byName ??= byName(this.directives);
+		return this.#byName.get(name) ?? [];
 	}
 
 	/** Those of the nearest block that has any: a list is inherited as a whole or not at all. */
-	all(name: string): Directive[] {
+	all(name: string): readonly Directive[] {
 		const own = this.own(name);
 		return own.length > 0 || this.parent === undefined ? own : this.parent.all(name);
 	}
@@ -36,4 +39,14 @@ export class Scope {
 	isOn(name: string): boolean {
 		return this.value(name) === "on";
 	}
+}
+
+function byName(directives: readonly Directive[]): Map<string, Directive[]> {
+	const found = new Map<string, Directive[]>();
+	for (const directive of directives) {
+		const same = found.get(directive.name);
+		if (same) same.push(directive);
+		else found.set(directive.name, [directive]);
+	}
+	return found;
 }

@@ -2,14 +2,15 @@
  * Which server block a host goes to. nginx: an exact name, then the longest `*.name`, then the longest `name.*`, then the
  * first regular expression, then the default server of the address. Here the same as an order of server blocks.
  */
+import { splitHost } from "../../protocol/target.ts";
 import type { Directive } from "./directive.ts";
 import type { Notes } from "./notes.ts";
-import { escapePattern, patternText, translatePattern } from "./patterns.ts";
+import { escapePattern, patternText, translatePattern, withEnd } from "./patterns.ts";
 import type { Match } from "./row.ts";
 
 type Name =
 	| { readonly kind: "exact" | "leading" | "trailing"; readonly text: string }
-	| { readonly kind: "regex"; readonly source: string };
+	| { readonly kind: "regex"; readonly source: string; readonly closed: string | undefined };
 
 /** A server block as far as its names go. */
 export interface Named {
@@ -23,6 +24,8 @@ export interface Placed<T> {
 	readonly server: T;
 	/** Empty for the default server: every host that is left. */
 	readonly match: Match;
+	/** Why these hosts are refused: nobody can say whether they are this server's. */
+	readonly closed?: string | undefined;
 }
 
 /** Orders the servers of one address; the first match wins. */
@@ -33,7 +36,7 @@ export function orderServers<T extends Named>(servers: readonly T[], notes: Note
 	const texts = (server: T, kind: "exact" | "leading" | "trailing"): string[] =>
 		(read.get(server) as Name[]).flatMap((name) => (name.kind === kind ? [name.text] : []));
 	const byLength = (a: { text: string }, b: { text: string }) => b.text.length - a.text.length;
-	const placed: { server: T; match: Match; hosts?: string[] }[] = [];
+	const placed: (Placed<T> & { hosts?: string[] })[] = [];
 	const listed = only ? [] : servers;
 
 	for (const server of listed) {
@@ -59,19 +62,20 @@ export function orderServers<T extends Named>(servers: readonly T[], notes: Note
 	}
 	for (const server of listed) {
 		for (const name of read.get(server) as Name[]) {
-			if (name.kind === "regex") placed.push({ server, match: { headers: { Host: { regex: name.source } } } });
+			if (name.kind !== "regex") continue;
+			placed.push({ server, match: { headers: { Host: { regex: name.source } } }, closed: name.closed });
 		}
 	}
 	const hidden = placed.some(
-		({ server, match, hosts }) =>
-			server !== fallback &&
+		({ server, match, closed, hosts }) =>
+			(server !== fallback || closed !== undefined) &&
 			(match.headers !== undefined ||
 				hosts?.some((wide) => placed.some((own) => own.server === fallback && isWider(wide, own.hosts)))),
 	);
 	const result = placed
 		// The default server's own names lead to it anyway, unless a wildcard of another one would take them.
 		.filter(({ server }) => hidden || server !== fallback)
-		.map(({ server, match, hosts }): Placed<T> => ({ server, match: hosts ? { host: hosts } : match }));
+		.map(({ server, match, closed, hosts }): Placed<T> => ({ server, closed, match: hosts ? { host: hosts } : match }));
 	if (fallback !== undefined) result.push({ server: fallback, match: {} });
 	return result;
 }
@@ -89,8 +93,7 @@ export function serverName(names: readonly Directive[]): string | undefined {
 
 /** A pattern for names as one for the Host header, which may have capitals and a port. */
 export function hostHeaderPattern(source: string): string {
-	const ended = /(?:^|[^\\])(?:\\\\)*\$$/.test(source);
-	return ended ? `${source.slice(0, -1)}\\.?(?::\\d+)?$` : source;
+	return withEnd(source, "\\.?(?::\\d+)?$");
 }
 
 function readNames(directives: readonly Directive[], notes: Notes): Name[] {
@@ -98,10 +101,14 @@ function readNames(directives: readonly Directive[], notes: Notes): Name[] {
 		directive.args.flatMap((text): Name[] => {
 			const name = text.toLowerCase();
 			if (text.startsWith("~")) {
-				const { pattern, problem } = translatePattern(text.slice(1), true);
-				if (pattern) return [{ kind: "regex", source: hostHeaderPattern(patternText(pattern)) }];
-				notes.add(directive, `${problem}; its hosts go to the other servers: write them one by one`, "backend");
-				return [];
+				const translated = translatePattern(text.slice(1), true, "header");
+				const source = hostHeaderPattern(patternText(translated.pattern ?? translated.wider));
+				const closed = translated.problem;
+				if (closed !== undefined) {
+					const words = "all hosts that it could match are refused: write the names one by one and import again";
+					notes.add(directive, `${closed}; ${words}`, "refused");
+				}
+				return [{ kind: "regex", source, closed }];
 			}
 			if (name === "" || name === "_" || name.includes("$")) {
 				if (name.includes("$"))
@@ -116,7 +123,7 @@ function readNames(directives: readonly Directive[], notes: Notes): Name[] {
 			if (name.startsWith("*.")) return [{ kind: "leading", text: name }];
 			if (name.endsWith(".*")) return [{ kind: "trailing", text: name }];
 			// Names that no client can ask for (`--`, `!`) are a way to have none.
-			return /^[a-z0-9_.-]+$/.test(name) && /[a-z0-9]/.test(name) ? [{ kind: "exact", text: name }] : [];
+			return splitHost(name) !== undefined && /[a-z0-9]/.test(name) ? [{ kind: "exact", text: name }] : [];
 		}),
 	);
 }

@@ -1,15 +1,21 @@
 /** `server` lines of an `upstream` block as endpoints. */
+import { parseEndpointUrl } from "../../upstreams/endpoint.ts";
 import { type Directive, keyValues } from "./directive.ts";
 import type { Notes } from "./notes.ts";
 import { durationText, parseTime } from "./units.ts";
 
 /** An entry of `endpoints`. */
-export type EndpointFields = { url: string; weight?: number; state?: "maint"; backup?: true };
+export type EndpointFields = {
+	url: string;
+	weight?: number;
+	state?: "maint";
+	backup?: true;
+	max_connections?: number;
+};
 
 export interface ServerFields {
 	readonly endpoints: EndpointFields[];
 	readonly outlier_detection?: Record<string, unknown>;
-	readonly circuit_breaker?: Record<string, unknown>;
 }
 
 /** What Clawgate has no key for, and what to do about it; the others need nothing. */
@@ -23,7 +29,6 @@ const WITHOUT: Readonly<Record<string, string>> = {
 export function readServers(block: readonly Directive[], secure: boolean, notes: Notes): ServerFields {
 	const endpoints = new Map<string, EndpointFields>();
 	const fails: { directive: Directive; max: number; time: string | undefined }[] = [];
-	const conns: { directive: Directive; max: number }[] = [];
 	for (const directive of block.filter(({ name }) => name === "server")) {
 		const [address = "", ...flags] = directive.args;
 		const url = endpointUrl(address, secure);
@@ -44,20 +49,17 @@ export function readServers(block: readonly Directive[], secure: boolean, notes:
 		if (options.has("down")) endpoint.state = "maint";
 		if (options.has("backup")) endpoint.backup = true;
 		endpoints.set(url, endpoint);
-		if (options.has("max_fails") || options.has("fail_timeout")) {
-			fails.push({ directive, max: Number(options.get("max_fails") ?? 1), time: options.get("fail_timeout") });
-		}
-		if (options.has("max_conns")) conns.push({ directive, max: Number(options.get("max_conns")) });
+		fails.push({ directive, max: Number(options.get("max_fails") ?? 1), time: options.get("fail_timeout") });
+		const most = Number(options.get("max_conns") ?? 0);
+		if (most > 0) endpoint.max_connections = most;
 		for (const [name, advice] of Object.entries(WITHOUT)) {
 			if (options.has(name)) notes.add(directive, `${name} is not carried over: ${advice}`, "dropped");
 		}
 	}
 	const outlier = outlierDetection(fails, notes);
-	const breaker = maxConnections(conns, notes);
 	return {
 		endpoints: [...endpoints.values()],
 		...(outlier && { outlier_detection: outlier }),
-		...(breaker && { circuit_breaker: breaker }),
 	};
 }
 
@@ -66,20 +68,24 @@ export function endpointUrl(address: string, secure: boolean): string | undefine
 	if (address.startsWith("unix:")) return secure ? undefined : `ws+unix:${address.slice(5)}`;
 	const match = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d+))?$/.exec(address);
 	if (!match) return undefined;
-	return `${secure ? "wss" : "ws"}://${match[1]}:${match[2] ?? "80"}`;
+	const url = `${secure ? "wss" : "ws"}://${match[1]}:${match[2] ?? "80"}`;
+	return parseEndpointUrl(url) && url;
 }
 
-/** nginx has it for each server, Clawgate for each upstream: the strictest one counts. */
+/**
+ * nginx has it for each server, Clawgate for each upstream: the strictest one counts. Without a word nginx leaves a server
+ * alone for ten seconds after one failure, unless it is the only one.
+ */
 function outlierDetection(
 	fails: readonly { directive: Directive; max: number; time: string | undefined }[],
 	notes: Notes,
 ) {
 	const limits = fails.filter(({ max }) => max > 0);
 	const [first] = limits;
-	if (!first) return undefined;
+	if (!first || fails.length < 2) return undefined;
 	const max = Math.min(...limits.map((one) => one.max));
 	const times = limits.map(({ time }) => parseTime(time ?? "10s") ?? 10_000);
-	if (limits.some((one) => one.max !== max) || new Set(times).size > 1) {
+	if (limits.length < fails.length || limits.some((one) => one.max !== max) || new Set(times).size > 1) {
 		notes.add(
 			first.directive,
 			"max_fails and fail_timeout differ between the servers: the strictest ones hold for all of them",
@@ -89,20 +95,6 @@ function outlierDetection(
 	return {
 		consecutive_failures: Math.min(1000, max),
 		base_ejection_time: durationText(Math.max(1, Math.min(...times))),
+		max_ejection_percent: "100%",
 	};
-}
-
-function maxConnections(conns: readonly { directive: Directive; max: number }[], notes: Notes) {
-	const limits = conns.filter(({ max }) => max > 0);
-	const [first] = limits;
-	if (!first) return undefined;
-	const max = Math.max(...limits.map((one) => one.max));
-	if (limits.some((one) => one.max !== max)) {
-		notes.add(
-			first.directive,
-			"max_conns differs between the servers: the largest one holds for each of them",
-			"dropped",
-		);
-	}
-	return { max_connections: max };
 }

@@ -39,9 +39,9 @@ export function readSockets(http: Scope, notes: Notes): Socket[] {
 	const found = new Map<string, { listens: Listen[]; servers: (ServerBlock & { defaults: boolean })[] }>();
 	for (const directive of http.own("server")) {
 		const scope = new Scope(directive.block ?? [], http);
-		const listens = scope.own("listen").map((listen) => readListen(listen, notes));
+		const listens = scope.own("listen").flatMap((listen) => readListen(listen, notes));
 		// Without `listen` it is port 80, as for nginx run by root.
-		if (listens.length === 0) {
+		if (scope.own("listen").length === 0) {
 			listens.push({ directive, host: "0.0.0.0", port: 80, flags: [] });
 			notes.add(directive, "has no listen: port 80 is taken for it", "dropped");
 		}
@@ -79,17 +79,27 @@ function addressOf(host: string, port: number): string {
 	return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function readListen(directive: Directive, notes: Notes): Listen {
+/** More listeners than anybody wants. */
+const MOST_PORTS = 100;
+
+/** One for each port of a range; none when the address cannot be read. */
+function readListen(directive: Directive, notes: Notes): Listen[] {
 	const [address = "80", ...flags] = directive.args;
 	const old = flags.find((flag) => flag === "http2" || flag === "spdy" || flag === "quic");
 	if (old !== undefined) {
 		notes.add(directive, `${old} is left out: WebSocket clients, and browsers then, use HTTP/1.1`, "dropped");
 	}
-	if (address.startsWith("unix:")) return { directive, host: address, port: 0, flags };
-	const match = /^(?:\[([^\]]+)\]|([^:]*[^\d:][^:]*|\d+\.\d+\.\d+\.\d+))?(?::?(\d+))?$/.exec(address);
-	const host = match?.[1] ?? match?.[2] ?? "0.0.0.0";
-	if (!match) notes.add(directive, "this address cannot be read: write the listener by hand", "dropped");
-	return { directive, host: host === "*" ? "0.0.0.0" : host, port: Number(match?.[3] ?? 80), flags };
+	if (address.startsWith("unix:")) return [{ directive, host: address, port: 0, flags }];
+	const match = /^(?:\[([^\]]+)\]|([^:]*[^\d:-][^:]*|\d+\.\d+\.\d+\.\d+))?(?::?(\d+)(?:-(\d+))?)?$/.exec(address);
+	const [first, last] = [Number(match?.[3] ?? 80), Number(match?.[4] ?? match?.[3] ?? 80)];
+	if (!match || first < 1 || last > 65535 || last < first || last - first >= MOST_PORTS) {
+		const words = match ? `a listener has one port, and ${MOST_PORTS} are too many` : "this address cannot be read";
+		notes.add(directive, `${words}: nothing listens there until you write the listener by hand`, "refused");
+		return [];
+	}
+	const found = match[1] ?? match[2] ?? "0.0.0.0";
+	const host = found === "*" ? "0.0.0.0" : found;
+	return Array.from({ length: last - first + 1 }, (_, index) => ({ directive, host, port: first + index, flags }));
 }
 
 /** IPv4 and IPv6 of every interface in one listener, and none that another one covers. */

@@ -33,7 +33,8 @@ export function retries(scope: Scope, servers: number, notes: Notes): Record<str
 	// nginx tries every server once.
 	const attempts = tries > 0 ? tries : Math.min(100, servers);
 	const on = words.flatMap((word) => {
-		if (word === "error") return ["connect_failure"];
+		// A connection that ends before the answer is an error too.
+		if (word === "error") return ["connect_failure", "bad_handshake"];
 		if (word === "timeout") return ["handshake_timeout"];
 		if (word === "invalid_header") return ["bad_handshake"];
 		return /^http_5\d\d$/.test(word) ? [word.slice(5)] : [];

@@ -19,7 +19,7 @@ const OTHER_LANGUAGE = /_by_lua_block$/;
 
 /**
  * Splits a text.
- * @throws NginxSyntaxError for a quote or a foreign body that does not end, or a word that follows a quote at once
+ * @throws NginxSyntaxError for a NUL, a quote or a foreign body that does not end, or a word that follows a quote at once
  */
 export function tokenize(text: string, file: string): Token[] {
 	const tokens: Token[] = [];
@@ -30,6 +30,11 @@ export function tokenize(text: string, file: string): Token[] {
 		throw new NginxSyntaxError({ file, line }, message);
 	};
 
+	const nul = text.indexOf("\0");
+	if (nul >= 0) {
+		line = text.slice(0, nul).split("\n").length;
+		return fail("there is a NUL character here, which no configuration has: is this the right file?");
+	}
 	while (at < text.length) {
 		const character = text.charAt(at);
 		if (character === "\n") line++;

@@ -30,6 +30,7 @@ export class Upstreams {
 	readonly #groups: ReadonlyMap<string, Directive>;
 	readonly #folder: string;
 	readonly #entries = new Map<string, Entry>();
+	readonly #byName = new Map<string, Entry>();
 
 	/** @param folder that relative file names start at */
 	constructor(http: Scope, folder: string) {
@@ -49,6 +50,12 @@ export class Upstreams {
 		return address?.startsWith("unix:") ? undefined : address;
 	}
 
+	/** How many servers a group has that take requests. */
+	serversOf({ host }: Target): number {
+		const group = this.#groups.get(host)?.block ?? [];
+		return group.filter(({ name, args }) => name === "server" && !args.includes("down")).length;
+	}
+
 	/**
 	 * The name of the upstream for a target, with the TLS settings that hold in `scope`. Undefined when it has no server.
 	 */
@@ -62,18 +69,15 @@ export class Upstreams {
 		const fields = group ? this.#groupFields(group, target.secure, notes) : singleFields(target);
 		if (fields === undefined || fields.endpoints.length === 0) return undefined;
 		const name = this.#freeName(group ? target.host : nameOf(where), target.secure);
-		this.#entries.set(key, {
-			key,
-			name,
-			fields: { ...fields, ...(Object.keys(tls).length > 0 && { tls }) },
-			from: group,
-		});
+		const entry = { key, name, fields: { ...fields, ...(Object.keys(tls).length > 0 && { tls }) }, from: group };
+		this.#entries.set(key, entry);
+		this.#byName.set(name, entry);
 		return name;
 	}
 
 	/** How many servers an upstream has. */
 	size(name: string): number {
-		return this.list().find((entry) => entry.name === name)?.fields.endpoints.length ?? 0;
+		return this.#byName.get(name)?.fields.endpoints.length ?? 0;
 	}
 
 	list(): readonly Entry[] {
@@ -90,10 +94,9 @@ export class Upstreams {
 	}
 
 	#freeName(wanted: string, secure: boolean): string {
-		const taken = new Set(this.list().map(({ name }) => name));
 		for (let number = 1; ; number++) {
 			const name = number === 1 ? wanted : number === 2 && secure ? `${wanted}-tls` : `${wanted}-${number}`;
-			if (!taken.has(name)) return name;
+			if (!this.#byName.has(name)) return name;
 		}
 	}
 

@@ -8,6 +8,8 @@ import type { Scope } from "./scope.ts";
 export interface Choice {
 	readonly when: Outcome;
 	readonly value: string;
+	/** Fits none of the requests that the other exact ones fit. */
+	readonly exact?: boolean;
 }
 
 /** A share of all clients, in percent. */
@@ -110,7 +112,11 @@ function mapChoices({ args, block = [] }: Directive, arrival: Arrival): Choice[]
 			const text = key.startsWith("\\") ? key.slice(1) : key;
 			// Texts of a map are compared without regard to case.
 			const literal = text === "" || source === "$host" || source === "$scheme" || source === "$remote_addr";
-			exact.push({ when: literal ? compare("=", text) : compare("~*", `^${escapePattern(text)}$`), value });
+			exact.push({
+				when: literal ? compare("=", text) : compare("~*", `^${escapePattern(text)}$`),
+				value,
+				exact: true,
+			});
 		}
 	}
 	wildcards.sort((a, b) => b.length - a.length);

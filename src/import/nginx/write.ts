@@ -26,8 +26,8 @@ export function writeYaml(data: object, comments: Comments): string {
 			node.value = text;
 			if (needsQuotes(text)) node.type = Scalar.QUOTE_SINGLE;
 		},
-		Collection(_, node, ancestors) {
-			const path = pathTo(node, ancestors as readonly (Node | Pair)[], paths);
+		Collection(key, node, ancestors) {
+			const path = pathTo(key, ancestors as readonly (Node | Pair)[], paths);
 			paths.set(node, path);
 			const text = JSON.stringify(node.toJSON());
 			const alone = OPEN.test(path) || text.length > WIDTH - 2 * path.split(".").length;
@@ -52,10 +52,10 @@ function needsQuotes(text: string): boolean {
 	return /^(?:y|n|yes|no|on)$/i.test(text) || text.includes(": ") || /^[:[*&!|>%@`]/.test(text);
 }
 
-function pathTo(node: Node, ancestors: readonly (Node | Pair)[], paths: ReadonlyMap<Node, string>): string {
+function pathTo(place: unknown, ancestors: readonly (Node | Pair)[], paths: ReadonlyMap<Node, string>): string {
 	const parent = ancestors.at(-1);
 	if (parent === undefined || !("items" in parent || "key" in parent)) return "";
-	if (isSeq(parent)) return join(paths.get(parent), String(parent.items.indexOf(node)));
+	if (isSeq(parent)) return join(paths.get(parent), String(place));
 	const map = ancestors.at(-2);
 	const key = "key" in parent && isScalar(parent.key) ? String(parent.key.value) : "";
 	return join(isMap(map) ? paths.get(map) : undefined, key);

@@ -24,20 +24,22 @@ describe("a keys file", () => {
 });
 
 describe("a users file", () => {
-	it("has bcrypt and argon2 hashes", () => {
+	it("has bcrypt, argon2, MD5 and SHA-1 hashes", () => {
 		const argon = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2g";
 		expect([...parseUsersFile(`ada:${BCRYPT}\neve:${argon}\n`)]).toEqual([
 			["ada", BCRYPT],
 			["eve", argon],
 		]);
+		const old = ["$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/", "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="];
+		expect([...parseUsersFile(`ada:${old[0]}\neve:${old[1]}\n`).values()]).toEqual(old);
 	});
 
 	it.each([
 		["ada", "line 1 is not"],
 		[":x", "line 1 is not"],
-		["ada:plain-secret", "line 1 has neither"],
-		["ada:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "line 1 has neither"],
-		["ada:$apr1$x$y", "line 1 has neither"],
+		["ada:plain-secret", "line 1 has no hash"],
+		["ada:{PLAIN}plain-secret", "line 1 has no hash"],
+		["ada:$apr1$x$y", "line 1 has no hash"],
 		[`ada:${BCRYPT}\nada:${BCRYPT}`, "line 2 has a user who is there already"],
 	])("%j is refused with its line, and without what stands in it", (text, message) => {
 		expect(() => parseUsersFile(text)).toThrow(message);

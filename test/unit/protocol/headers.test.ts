@@ -343,6 +343,11 @@ describe("header rules", () => {
 		const raw = ["A", "b"];
 		expect(compileHeaderRules({ set: {}, remove: [] })).toBeUndefined();
 		expect(applyHeaderRules(raw, undefined)).toBe(raw);
+		const added = compileHeaderRules({ set: {}, add: { "X-A": ["2", "3"], Vary: ["é"] }, remove: ["x-b"] });
+		expect(applyHeaderRules(["x-a", "1", "X-B", "2"], added)).toEqual([
+			...["x-a", "1", "X-A", "2", "X-A", "3"],
+			...["Vary", "Ã©"],
+		]);
 	});
 
 	it("send text beyond ASCII as UTF-8", () => {
@@ -381,7 +386,7 @@ describe("header rules", () => {
 
 	it("cannot set and remove the same header, nor have unknown keys", () => {
 		expect(headerRulesOptions.safeParse({ set: { "X-A": "1" }, remove: ["x-a"] }).success).toBe(false);
-		expect(headerRulesOptions.safeParse({ add: {} }).success).toBe(false);
+		expect(headerRulesOptions.safeParse({ append: {} }).success).toBe(false);
 		expect(headerRulesOptions.parse({})).toEqual({ set: {}, remove: [] });
 	});
 });

@@ -169,7 +169,8 @@ describe("the schema", () => {
 	});
 
 	it("defaults to the client's Host and has a JSON Schema", () => {
-		expect(rewriteOptions.parse({})).toEqual({ host: "preserve" });
+		expect(rewriteOptions.parse({})).toEqual({ host: "preserve", location: false });
+		expect(rewriteOptions.safeParse({ path: "/x", location: true }).success).toBe(false);
 		expect(z.toJSONSchema(rewriteOptions, { io: "input" }).properties).toHaveProperty("strip_prefix.description");
 	});
 });

@@ -91,7 +91,7 @@ it("keys and users files are read, and their mistakes named by line", async () =
 		expect.stringContaining("keys_file: line 1 is not"),
 	]);
 	expect(at("auth: { basic: { users_file: keys } }", file)).toEqual([
-		expect.stringContaining("users_file: line 1 has neither"),
+		expect.stringContaining("users_file: line 1 has no hash"),
 	]);
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { importConfig } from "../../../../src/cli/import.ts";
+import { importNginx } from "../../../../src/import/nginx/index.ts";
 import { temporaryFiles } from "../../../harness/certs.ts";
 
 async function run(argv: string[], cwd = "/"): Promise<{ code: number; out: string; err: string }> {
@@ -44,6 +45,35 @@ describe("clawgate import", () => {
 		const other = await run(["nginx", "--listen", "81", "nginx.conf"], dir);
 		expect([other.code, other.out]).toEqual([1, ""]);
 		expect(other.err).toContain("no location on 81 ");
+	});
+
+	it("has a line and no stack trace for what is no configuration, or cannot be read", async () => {
+		const { dir } = await temporaryFiles({
+			"nul.conf": "http {\n\0}",
+			"outer.conf": "http {\ninclude inner.conf; }",
+			"inner.conf": "server {\0}",
+			"range.conf": `include [z-a]*.conf; ${SMALL}`,
+		});
+		expect((await run(["nginx", "nul.conf"], dir)).err).toMatch(/^nul\.conf:2: there is a NUL character/);
+		expect((await run(["nginx", "outer.conf"], dir)).err).toMatch(/^inner\.conf:1: there is a NUL character/);
+		expect((await run(["nginx", "range.conf"], dir)).code).toBe(0);
+		const folder = await run(["nginx", dir], dir);
+		expect([folder.code, folder.err]).toEqual([1, expect.stringContaining("no such file")]);
+	});
+
+	it("takes thousands of locations in seconds", async () => {
+		const locations = Array.from({ length: 3000 }, (_, index) =>
+			index % 3 === 0
+				? `location = /x${index} { proxy_pass http://127.0.0.1:1; }`
+				: `location /app${index}/ { proxy_pass http://127.0.0.1:${9000 + (index % 50)}; }`,
+		);
+		const { dir } = await temporaryFiles({
+			"nginx.conf": `http { server { listen 8080; ${locations.join("\n")} } }`,
+		});
+		const before = process.cpuUsage().user;
+		const { routes } = importNginx("nginx.conf", dir);
+		expect(routes).toHaveLength(3000);
+		expect((process.cpuUsage().user - before) / 1e6).toBeLessThan(6);
 	});
 
 	it("names files that are not on this machine once", async () => {

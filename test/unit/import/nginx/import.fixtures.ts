@@ -25,7 +25,7 @@ export async function imported(
 	const main = more.main ?? "nginx.conf";
 	for (const [name, content] of Object.entries({ [main]: text, ...more.files })) {
 		mkdirSync(dirname(join(dir, name)), { recursive: true });
-		writeFileSync(join(dir, name), content);
+		writeFileSync(join(dir, name), content, { mode: 0o600 });
 	}
 	const result = importNginx(main, dir, { listen: more.listen });
 	const { config, problems } = loadConfig(result.text ?? "", join(dir, "routes.yaml"), {});

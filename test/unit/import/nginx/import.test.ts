@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { importNginx } from "../../../../src/import/nginx/index.ts";
+import { importNginx, summarise } from "../../../../src/import/nginx/index.ts";
 import { OFF } from "../../../../src/options.ts";
 import { certificate, temporaryFiles } from "../../../harness/certs.ts";
 import { imported, server } from "./import.fixtures.ts";
@@ -83,6 +83,15 @@ describe("listeners", () => {
 		expect(other.config.routes.map(({ upstream }) => upstream)).toEqual(["127.0.0.1-3"]);
 	});
 
+	it("has one for each port of a range, and none for what it cannot read", async () => {
+		const { config } = await imported(server("listen 127.0.0.1:9001-9002;"));
+		expect(config.listeners.map(({ address }) => address)).toContainEqual({ host: "127.0.0.1", port: 9002 });
+		expect(config.listeners).toHaveLength(3);
+		const { config: other, lines } = await imported(server("listen 127.0.0.1:1-60000; listen 127.0.0.1:x;"));
+		expect(other.listeners.map(({ address }) => address)).toEqual([{ host: "0.0.0.0", port: 8080 }]);
+		expect(lines.filter((line) => line.includes("nothing listens there"))).toHaveLength(2);
+	});
+
 	it("carries over certificates, versions, client certificates and the PROXY protocol", async () => {
 		const { cert, key } = await certificate(["a.test"]);
 		const text = `http {
@@ -96,7 +105,8 @@ describe("listeners", () => {
 			}
 		}`;
 		const { config, folder } = await imported(text, { files: { "c/a.pem": cert, "c/a.key": key } });
-		expect(config.trusted_proxies).toEqual(["10.0.0.0/8", "fd00::/8"]);
+		// What these send in X-Forwarded-For was not believed.
+		expect(config.trusted_proxies).toEqual([]);
 		expect(config.listeners[0]).toMatchObject({
 			address: { host: "0.0.0.0", port: 443 },
 			tls: {
@@ -111,9 +121,24 @@ describe("listeners", () => {
 		});
 	});
 
-	it("says that the client is read from another header", async () => {
-		const { lines } = await imported(server("set_real_ip_from 10.0.0.1; real_ip_header CF-Connecting-IP;"));
-		expect(lines.find((line) => line.includes("real_ip_header"))).toContain("X-Forwarded-For");
+	it("carries over which header names the client", async () => {
+		const { config, text } = await imported(
+			server("set_real_ip_from 10.0.0.1; set_real_ip_from 10.1.0.0/16; real_ip_header CF-Connecting-IP;"),
+		);
+		expect(config.trusted_proxies).toEqual(["10.0.0.1", "10.1.0.0/16"]);
+		expect(text).toContain("client_ip_header: CF-Connecting-IP");
+	});
+
+	it("trusts nobody whom one of the servers does not trust, or about another header", async () => {
+		const two = (a: string, b: string) =>
+			`http { set_real_ip_from 10.0.0.0/8; real_ip_header X-Forwarded-For; real_ip_recursive on;
+				server { listen 1; server_name a; ${a} location / { proxy_pass http://a:1; } }
+				server { listen 1; server_name b; ${b} location / { proxy_pass http://b:1; } } }`;
+		expect((await imported(two("", ""))).config.trusted_proxies).toEqual(["10.0.0.0/8"]);
+		const narrower = await imported(two("", "set_real_ip_from 10.1.0.0/16; set_real_ip_from 192.0.2.1;"));
+		expect(narrower.config.trusted_proxies).toEqual(["10.1.0.0/16"]);
+		expect(narrower.lines.some((line) => line.includes("servers trust different proxies"))).toBe(true);
+		expect((await imported(two("", "real_ip_header X-Real-IP;"))).config.trusted_proxies).toEqual([]);
 	});
 });
 
@@ -156,9 +181,57 @@ describe("what refuses requests", () => {
 			[undefined, { Origin: { present: false } }, "refused"],
 			[undefined, { Origin: { regex: "^(?!.*?(?:^https://app\\.test$))" } }, "refused"],
 			[["old.test"], undefined, "refused"],
-			[undefined, { Cookie: { regex: "(?:^|;\\s*)beta=1(?:;|$)" } }, "127.0.0.1-9002"],
+			[undefined, { Cookie: { regex: "(?:^|;\\s*)[bB][eE][tT][aA]=1(?:;|$)" } }, "127.0.0.1-9002"],
 			[undefined, undefined, "127.0.0.1-9001"],
 		]);
+	});
+
+	it("is a list of addresses, a set of names or a cookie, also where the default refuses", async () => {
+		const maps = `geo $in { default 0; 10.0.0.0/8 1; 10.1.0.0/16 0; }
+			map $http_origin $known { default 0; https://a.test 1; "~^https://b\\." 1; }
+			map $cookie_s $bad { default 0; evil 1; }`;
+		const refused = async (condition: string) => {
+			const { config } = await imported(
+				server(`location /x { if (${condition}) { return 403; } proxy_pass http://127.0.0.1:2; }`, "", maps),
+			);
+			return config.routes
+				.filter(({ upstream }) => upstream === "refused")
+				.map(({ match: { path_regex: _, ...match } }) => match);
+		};
+		const ranges = (await refused("$in = 0")).flatMap(({ client_ip: range }) => range);
+		expect(ranges).toEqual(expect.arrayContaining(["0.0.0.0/5", "10.1.0.0/16", "11.0.0.0/8"]));
+		expect(ranges).not.toContain("10.0.0.0/8");
+		expect(await refused("$known = 0")).toEqual([
+			{ headers: { Origin: { present: false } } },
+			{ headers: { Origin: { regex: expect.stringMatching(/^\^\(\?!/) } } },
+		]);
+		expect(await refused("$bad")).toEqual([{ headers: { Cookie: { regex: "(?i)(?:^|;\\s*)s=evil(?:;|$)" } } }]);
+	});
+
+	it("asks only those for a password whom satisfy any does not let in by address", async () => {
+		const { config } = await imported(
+			server("", "satisfy any; allow 10.0.0.0/8; deny all; auth_basic x; auth_basic_user_file users;"),
+			{ files: { users: "" } },
+		);
+		expect(config.routes.map(({ match, allow, auth }) => [match.client_ip, allow, auth.basic !== undefined])).toEqual([
+			[["10.0.0.0/8"], undefined, false],
+			[undefined, undefined, true],
+		]);
+	});
+
+	it("is the question of auth_request with its constant headers, and says that one server is asked", async () => {
+		const { route, lines } = await imported(
+			server(
+				'location = /auth { internal; proxy_pass http://auth/check; proxy_set_header X-Role admin; proxy_set_header Cookie ""; }',
+				"auth_request /auth;",
+				"upstream auth { server a:1; server b:2; }",
+			),
+		);
+		expect(route("/").auth.forward).toMatchObject({
+			url: "http://a:1/check",
+			request_headers: { set: { "X-Role": "admin" }, remove: ["Cookie"] },
+		});
+		expect(lines.some((line) => line.includes("only a:1 is asked"))).toBe(true);
 	});
 
 	it("is an htpasswd file, too", async () => {
@@ -198,9 +271,39 @@ describe("headers and times", () => {
 		const { rewrite, request_headers, response_headers } = route("/");
 		expect(rewrite.host).toBe("app.test:8443");
 		expect(request_headers).toEqual({ set: { "X-Const": "v y" }, remove: ["Cookie"] });
-		expect(response_headers).toEqual({ set: { "X-Frame-Options": "DENY" }, remove: ["X-Powered-By"] });
+		expect(response_headers).toEqual({ set: {}, add: { "X-Frame-Options": ["DENY"] }, remove: ["X-Powered-By"] });
 		expect(lines.filter((line) => line.includes("proxy_set_header X-"))).toHaveLength(1);
 		expect(lines.find((line) => line.includes("X-Kept"))).toContain("$var");
+	});
+
+	it.each([
+		["proxy_pass http://a:1/;", "proxy_redirect / /app/; proxy_cookie_path / /app/;", true, undefined],
+		[
+			"proxy_pass http://a:1/;",
+			"proxy_redirect http://a:1/ /app/; proxy_set_header Host $host;",
+			true,
+			"get /app in front",
+		],
+		["proxy_pass http://a:1/;", "proxy_redirect off;", false, undefined],
+		["proxy_pass http://a:1/;", "", true, "get /app in front"],
+		["proxy_pass http://a:1/;", "proxy_set_header Host $http_host;", false, undefined],
+		["proxy_pass http://a:1;", "", true, undefined],
+		["proxy_pass http://a:1;", "proxy_redirect http:// https://; proxy_set_header Host $host;", true, undefined],
+		["proxy_pass http://a:1/b/;", "proxy_redirect default;", false, "way back of this path is not known"],
+		["proxy_pass http://a:1/;", "proxy_redirect ~^/x /y; proxy_set_header Host $host;", false, "pass unchanged"],
+		[
+			"proxy_pass http://a:1/;",
+			'proxy_cookie_path / "/; Secure"; proxy_set_header Host $host;',
+			false,
+			"passes unchanged",
+		],
+	])("%s %s: rewrite.location is %s", async (pass, line, expected, words) => {
+		const { config, lines } = await imported(
+			`http { server { listen 80; location /app/ { ${pass} proxy_set_header Upgrade $http_upgrade; ${line} } } }`,
+		);
+		expect(config.routes.find(({ upstream }) => upstream === "a-1")?.rewrite.location).toBe(expected);
+		const noted = lines.filter((text) => /proxy_(?:redirect|cookie_path|pass)\b.*(?:in front|unchanged)/.test(text));
+		expect(noted).toEqual(words === undefined ? [] : [expect.stringContaining(words)]);
 	});
 
 	it.each([
@@ -225,6 +328,18 @@ describe("notes", () => {
 			).toHaveLength(1);
 		}
 		expect(lines.find((line) => line.includes(": gzip: "))).toMatch(/^nginx\.conf:6: .*\(also line 13\)$/);
+	});
+
+	it("are counted by severity at the end, and an error_page is among them", async () => {
+		const { notes } = await imported(
+			server("error_page 502 /50x.html;\ngzip on;\nproxy_buffering off;\nlocation /files { root /srv; }"),
+		);
+		expect(summarise(notes)).toEqual([
+			"1 refused (clients are refused until you say what to do with their requests): nginx.conf:9",
+			"1 different (works, but not quite as nginx did it): nginx.conf:6",
+			expect.stringMatching(/^\d dropped \(has no effect any more\): nginx\.conf:7/),
+			"1 not needed (nothing is lost): nginx.conf:8",
+		]);
 	});
 
 	it("say nothing about what the gateway does by itself", async () => {

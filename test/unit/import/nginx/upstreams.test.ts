@@ -10,7 +10,7 @@ describe("upstreams", () => {
 
 	it("carry over weight, state, backup, limits and failures", async () => {
 		const found = await upstream(
-			"server a:1 weight=3 max_fails=2 fail_timeout=20s max_conns=5; server b down; server unix:/run/c backup; server a:1;",
+			"server a:1 weight=3 max_fails=2 fail_timeout=20s max_conns=5; server b down max_fails=2 fail_timeout=20s; server unix:/run/c backup max_fails=2 fail_timeout=20s; server a:1 max_fails=0;",
 		);
 		expect(found).toMatchObject({
 			endpoints: [
@@ -19,8 +19,17 @@ describe("upstreams", () => {
 				{ url: "ws+unix:/run/c", backup: true },
 			],
 			outlier_detection: { consecutive_failures: 2, base_ejection_time: 20_000 },
-			circuit_breaker: { max_connections: 5 },
 		});
+	});
+
+	it("leave a server alone for ten seconds after a failure, as nginx does without a word", async () => {
+		expect((await upstream("server a:1; server b:1;")).outlier_detection).toEqual({
+			consecutive_failures: 1,
+			base_ejection_time: 10_000,
+			max_ejection_percent: 100,
+		});
+		expect((await upstream("server a:1;")).outlier_detection).toBeUndefined();
+		expect((await upstream("server a:1 max_fails=0; server b:1 max_fails=0;")).outlier_detection).toBeUndefined();
 	});
 
 	it.each([
@@ -82,7 +91,7 @@ describe("upstreams", () => {
 		expect((await routeOf("proxy_next_upstream off;")).attempts).toBe(1);
 		expect(await routeOf("proxy_next_upstream error http_503; proxy_next_upstream_tries 2;")).toEqual({
 			attempts: 2,
-			on: ["connect_failure", "503"],
+			on: ["connect_failure", "bad_handshake", "503"],
 		});
 	});
 });
@@ -111,6 +120,28 @@ describe("variables", () => {
 			{ upstream: "stable", weight: 90 },
 		]);
 		expect(lines.some((line) => line.includes("drawn anew"))).toBe(true);
+	});
+
+	it.each([
+		["server_name ~^(?<sub>.+)\\.test$;", "http://app$sub.internal:80"],
+		["server_name ~^(?<sub>.+)\\.test$;", "http://127.0.0.1:80$sub"],
+		["", "http://app$1"],
+		["", "http://127.0.0.1:80$1"],
+	])("in the host or port close the location: %s %s", async (line, target) => {
+		const { route, lines } = await imported(server(`${line} location ~ ^/t/(.*)$ { proxy_pass ${target}; }`));
+		expect(route("~ ^/t/(.*)$ (refused)").upstream).toBe("refused");
+		expect(lines.some((text) => text.includes(`proxy_pass ${target}`) && text.includes("refused"))).toBe(true);
+	});
+
+	it("of a map that are made of its groups close the location", async () => {
+		const map = "map $host $port { ~^app(\\d) 800$1; default 8000; }";
+		const { route } = await imported(server("location ~ ^/t/(.*)$ { proxy_pass http://127.0.0.1:$port; }", "", map));
+		expect(route("~ ^/t/(.*)$ (refused)").upstream).toBe("refused");
+	});
+
+	it("may be a group that starts with the slash", async () => {
+		const { route } = await imported(server("location ~ ^/t(/.*)$ { proxy_pass http://127.0.0.1:80$1; }"));
+		expect(route("~ ^/t(/.*)$").rewrite).toMatchObject({ path_regex: "^/t(/.*)$", replacement: "$1" });
 	});
 
 	it("close the location when only nginx knows them", async () => {
