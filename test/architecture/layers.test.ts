@@ -1,4 +1,4 @@
-/** The shape of `src/`: imports point down the list of layers, nothing goes round, no file does two jobs. */
+/** The shape of `src/`: imports point down the list of layers, nothing goes round. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { join } from "node:path";
@@ -35,7 +35,6 @@ const GROUPS: Readonly<Record<string, string>> = {
 	"cancellable.ts": "app",
 };
 
-const MOST_LINES = 300;
 const files = sourceFiles();
 
 function unitOf(path: string): string {
@@ -75,10 +74,6 @@ test("imports point down the list, and units on one line never import each other
 
 test("no files load each other in a circle", () => {
 	expect(findCycle(files)).toBeUndefined();
-});
-
-test(`no file is longer than ${MOST_LINES} lines`, () => {
-	expect(files.filter(({ lines }) => lines > MOST_LINES).map(({ path, lines }) => `${path}: ${lines}`)).toEqual([]);
 });
 
 test("every import names a file that exists, with its ending, a module of Node's, or a dependency", () => {

@@ -16,7 +16,6 @@ export interface SourceFile {
 	/** Path below `src/`, with slashes. */
 	readonly path: string;
 	readonly text: string;
-	readonly lines: number;
 	readonly imports: readonly Import[];
 }
 
@@ -31,7 +30,7 @@ export function sourceFiles(): SourceFile[] {
 		.map((entry) => relative(root, join(entry.parentPath, entry.name)).split("\\").join("/"));
 	return paths.sort().map((path) => {
 		const text = readFileSync(join(root, path), "utf8");
-		return { path, text, lines: text.split("\n").length - 1, imports: importsOf(path, text) };
+		return { path, text, imports: importsOf(path, text) };
 	});
 }
 
