@@ -188,12 +188,7 @@ export const ERRORS = {
 		phase: "admit",
 		hint: "the backends take no more connections right now; wait for the seconds in Retry-After, then try again",
 	},
-	SHUTTING_DOWN: {
-		status: 503,
-		side: "gateway",
-		phase: "admit",
-		hint: "the gateway is shutting down; connect again",
-	},
+	SHUTTING_DOWN: { status: 503, side: "gateway", phase: "admit", hint: "the gateway is shutting down; connect again" },
 	CONNECT_FAILED: {
 		status: 502,
 		side: "backend",
@@ -211,6 +206,12 @@ export const ERRORS = {
 		side: "backend",
 		phase: "dial",
 		hint: "the backend's answer to the opening handshake was not valid",
+	},
+	BAD_BACKEND_ANSWER: {
+		status: 502,
+		side: "backend",
+		phase: "dial",
+		hint: "the backend's answer was not valid HTTP; try again later",
 	},
 	HANDSHAKE_TIMEOUT: {
 		status: 504,

@@ -8,7 +8,7 @@ import { failingReason } from "./upstreams/attempts/failing.ts";
 export function gatewaySource(gateway: Gateway, listeners: Listeners, log: { readonly lost: number }): MetricsSource {
 	return {
 		connections: () => active(gateway),
-		traffic: () => gateway.connections.traffic.totals(gateway.connections.list()),
+		traffic: () => gateway.connections.traffic.totals(gateway.connections.tunnels()),
 		endpoints: () => endpoints(gateway),
 		draining: () => {
 			let draining = 0;
@@ -24,7 +24,7 @@ export function gatewaySource(gateway: Gateway, listeners: Listeners, log: { rea
 
 function active(gateway: Gateway): Iterable<ActiveConnections> {
 	const sums = new Map<string, { listener: string; route: string; upstream: string; active: number }>();
-	for (const { facts } of gateway.connections.list()) {
+	for (const { facts } of gateway.connections.tunnels()) {
 		const { listener, route = "", upstream = "" } = facts;
 		const key = `${listener}\0${route}\0${upstream}`;
 		const sum = sums.get(key);

@@ -3,7 +3,7 @@ import { Agent, type ClientRequestArgs } from "node:http";
 import type { Duplex } from "node:stream";
 import { GatewayError } from "../errors.ts";
 import { endpointId } from "../upstreams/endpoint.ts";
-import { openSocket, type SocketOptions } from "../upstreams/socket.ts";
+import { openSocket, type SocketOptions, startTimer } from "../upstreams/socket.ts";
 
 /** Shorter than backends wait by default, where they do not announce it: a reused connection should not be a dying one. */
 const IDLE_MS = 4_000;
@@ -12,6 +12,8 @@ const TCP_KEEP_ALIVE_MS = 60_000;
 
 /** Where a request goes; travels with its options to {@link BackendAgent.createConnection}. */
 export interface Dialling extends SocketOptions {
+	/** Milliseconds until a request can be sent, TLS included; OFF = no limit. */
+	readonly readyTimeout: number;
 	/** Gives the connection attempt up; set while one is under way. */
 	cancel?: (() => void) | undefined;
 }
@@ -36,16 +38,24 @@ export class BackendAgent extends Agent {
 	): Duplex | null | undefined {
 		const dialling = options.dialling as Dialling;
 		const done = callback as (error: Error | null, stream?: Duplex) => void;
-		const cancel = openSocket(dialling, (error, socket) => {
+		const end = (error: GatewayError | null, socket?: Duplex): void => {
+			clearTimeout(timer);
 			dialling.cancel = undefined;
+			done(error, socket);
+		};
+		const cancel = openSocket(dialling, (error, socket) => {
 			// As http.Agent expects of its connections: a FIN takes an idle one out of the pool.
 			if (socket !== undefined) socket.allowHalfOpen = false;
-			done(error ?? null, socket);
+			end(error ?? null, socket);
+		});
+		const timer = startTimer(dialling.readyTimeout, () => {
+			cancel();
+			const words = `${endpointId(dialling.address)}: not connected within ${dialling.readyTimeout} ms`;
+			end(new GatewayError("HANDSHAKE_TIMEOUT", words, { retry: "handshake_timeout" }));
 		});
 		dialling.cancel = () => {
-			dialling.cancel = undefined;
 			cancel();
-			done(new GatewayError("CLIENT_GONE"));
+			end(new GatewayError("CLIENT_GONE"));
 		};
 		return undefined;
 	}

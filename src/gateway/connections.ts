@@ -1,58 +1,66 @@
-/** The connections of one gateway process: one `Connection` from the request to its last log line. */
+/** The open connections of one gateway process, and the WebSocket ones from the request to their last log line. */
 import type { GatewayError } from "../errors.ts";
-import type { Leases } from "../policy/leases.ts";
-import type { TokenNames } from "../policy/revocations.ts";
+import type { GatewayClose } from "../tunnel/gateway-close.ts";
 import type { TunnelLimit } from "../tunnel/limits-options.ts";
 import type { Outcome, Side, Termination } from "../tunnel/report.ts";
 import type { Tunnel, TunnelObserver } from "../tunnel/tunnel.ts";
 import type { Lease, TunnelEnd } from "../upstreams/attempts/lease.ts";
-import type { Endpoint } from "../upstreams/endpoint.ts";
 import type { Attempt, ConnectionFacts, GatewayEvents } from "./events.ts";
 import { tellInternalError } from "./internal-error.ts";
-import type { Route } from "./snapshot.ts";
+import { type Population, round, Session } from "./session.ts";
 import { Traffic } from "./traffic.ts";
 
 /** What a tunnel's end says about its endpoint; the other ends say nothing. */
 const END: Partial<Record<Termination, TunnelEnd>> = { backend_drop: "dropped", normal: "closed" };
 
-/** RFC 6455 §7.4.1. */
-const POLICY_VIOLATION = 1008;
-
 /** One WebSocket connection. It opens or is rejected, and an open one closes: each is reported exactly once. */
-export class Connection implements TunnelObserver {
-	readonly facts: ConnectionFacts;
-	/** Set once a route matched. */
-	route: Route | undefined;
+export class Connection extends Session implements TunnelObserver {
+	readonly kind = "websocket";
 	/** Set while the tunnel is open. */
-	endpoint: Endpoint | undefined;
 	tunnel: Tunnel | undefined;
-	/** Marked by a drain that has not ended. */
-	draining = false;
-	/** What the checks of the route want back at the end. */
-	leases: Leases | undefined;
-	/** By which names the client's token can be revoked. */
-	token: TokenNames | undefined;
-	/** Place in the order of opening, from 1; 0 = not opened yet. */
-	sequence = 0;
-	/** The last answer times of our Pings, ms; undefined = none yet. */
-	clientRtt: number | undefined;
-	backendRtt: number | undefined;
 
 	readonly #owner: Connections;
-	readonly #startedAt: number;
 	#openedAt = 0;
 	#lease: Lease | undefined;
 	#reported = false;
 
 	constructor(owner: Connections, facts: ConnectionFacts, startedAt: number) {
+		super(owner, facts, startedAt);
 		this.#owner = owner;
-		this.facts = facts;
-		this.#startedAt = startedAt;
 	}
 
-	/** Since the request, in ms. */
-	get age(): number {
-		return this.#owner.clock() - this.#startedAt;
+	get isOpen(): boolean {
+		const { tunnel } = this;
+		return tunnel !== undefined && !(tunnel.client.closed && tunnel.backend.closed);
+	}
+
+	get closing(): boolean {
+		return this.tunnel?.closing ?? false;
+	}
+
+	get bytesIn(): number {
+		return this.tunnel?.client.bytes ?? 0;
+	}
+
+	get bytesOut(): number {
+		return this.tunnel?.backend.bytes ?? 0;
+	}
+
+	get messagesIn(): number {
+		return this.tunnel === undefined ? 0 : dataMessages(this.tunnel.client);
+	}
+
+	get messagesOut(): number {
+		return this.tunnel === undefined ? 0 : dataMessages(this.tunnel.backend);
+	}
+
+	/** Its Close goes out at the next frame boundary. */
+	close(how: GatewayClose): boolean {
+		return this.tunnel?.close(how) ?? false;
+	}
+
+	destroy(termination: Termination): void {
+		this.tunnel?.destroy(termination);
 	}
 
 	/** The 101 was written: from here on the connection is listed and counted. */
@@ -60,20 +68,15 @@ export class Connection implements TunnelObserver {
 		this.tunnel = tunnel;
 		this.endpoint = lease.endpoint;
 		this.#lease = lease;
-		this.#openedAt = this.#owner.clock();
+		this.#openedAt = this.now();
 		lease.opened();
-		this.#owner.added(this);
-		this.#owner.events.open(this.facts, {
+		this.enter();
+		this.events.open(this.facts, {
 			attempts,
-			handshake_ms: round(this.#openedAt - this.#startedAt),
+			handshake_ms: round(this.#openedAt - this.startedAt),
 			connect_ms: round(connectMs),
 		});
 		this.leases?.watch({ close: (reason) => this.evict(reason) });
-	}
-
-	/** Ends it because the client may not stay: its permission was taken back. */
-	evict(reason: string): void {
-		this.tunnel?.close({ code: POLICY_VIOLATION, reason, termination: "killed" });
 	}
 
 	/** It never opened. `status` is what the client was told, when that is not the error's own. */
@@ -81,7 +84,7 @@ export class Connection implements TunnelObserver {
 		if (this.#reported) return;
 		this.#reported = true;
 		this.leases?.release();
-		this.#owner.events.reject(this.facts, {
+		this.events.reject(this.facts, {
 			status: backendStatus ?? error.status,
 			code: error.code,
 			backend_status: backendStatus,
@@ -97,49 +100,50 @@ export class Connection implements TunnelObserver {
 		const { client, backend } = tunnel;
 		this.leases?.release();
 		this.#lease?.ended(END[outcome.termination] ?? "other");
-		this.#owner.removed(this);
-		this.#owner.events.close(this.facts, {
+		this.leave();
+		this.#owner.traffic.ended(this);
+		this.events.close(this.facts, {
 			close_code: outcome.code,
 			close_reason: outcome.reason,
 			close_initiator: outcome.initiator,
 			termination: outcome.termination,
 			client_close_code: client.meter.closeCode || undefined,
 			backend_close_code: backend.meter.closeCode || undefined,
-			duration_ms: round(this.#owner.clock() - this.#openedAt),
-			bytes_in: client.bytes,
-			bytes_out: backend.bytes,
-			messages_in: client.meter.text + client.meter.binary,
-			messages_out: backend.meter.text + backend.meter.binary,
+			duration_ms: round(this.now() - this.#openedAt),
+			bytes_in: this.bytesIn,
+			bytes_out: this.bytesOut,
+			messages_in: this.messagesIn,
+			messages_out: this.messagesOut,
 		});
 	}
 
 	tunnelPaused(_tunnel: Tunnel, side: Side): void {
 		const direction = side === "client" ? "client_to_backend" : "backend_to_client";
-		this.#owner.events.pause(this.facts.route ?? "", direction);
+		this.events.pause(this.facts.route ?? "", direction);
 	}
 
 	tunnelLimited(_tunnel: Tunnel, limit: TunnelLimit): void {
-		this.#owner.events.limited(this.facts.route ?? "", limit);
+		this.events.limited(this.facts.route ?? "", limit);
 	}
 
 	tunnelFailed(_tunnel: Tunnel, error: unknown): void {
 		const { connection_id, route, upstream } = this.facts;
-		tellInternalError(this.#owner.events, error, { connection_id, route, upstream });
+		tellInternalError(this.events, error, { connection_id, route, upstream });
 	}
 
 	tunnelPonged(_tunnel: Tunnel, side: Side, seconds: number): void {
 		if (side === "client") this.clientRtt = seconds * 1000;
 		else this.backendRtt = seconds * 1000;
-		this.#owner.events.pingRtt(this.facts.route ?? "", side, seconds);
+		this.events.pingRtt(this.facts.route ?? "", side, seconds);
 	}
 }
 
-/** All open connections, and the running totals of those that ended. */
-export class Connections {
+/** All open connections, and the running totals of the WebSocket ones that ended. */
+export class Connections implements Population {
 	readonly events: GatewayEvents;
 	readonly clock: () => number;
 	readonly traffic = new Traffic();
-	readonly #open = new Map<string, Connection>();
+	readonly #open = new Map<string, Session>();
 	readonly #emptyWaiters: (() => void)[] = [];
 	readonly #nextSequence: () => number;
 
@@ -153,46 +157,50 @@ export class Connections {
 		this.#nextSequence = nextSequence;
 	}
 
-	/** Open tunnels. */
+	/** Open connections of every kind. */
 	get size(): number {
 		return this.#open.size;
 	}
 
-	/** Open connections in the order they opened. */
-	list(): IterableIterator<Connection> {
+	/** Open connections of every kind, in the order they opened. */
+	list(): IterableIterator<Session> {
 		return this.#open.values();
 	}
 
-	get(id: string): Connection | undefined {
+	/** The WebSocket ones among {@link list}. */
+	*tunnels(): IterableIterator<Connection> {
+		for (const session of this.#open.values()) if (session instanceof Connection) yield session;
+	}
+
+	get(id: string): Session | undefined {
 		return this.#open.get(id);
 	}
 
-	/** Resolves when no tunnel is open. */
+	/** Resolves when no connection is open. */
 	async empty(): Promise<void> {
 		if (this.#open.size === 0) return;
 		await new Promise<void>((resolve) => this.#emptyWaiters.push(resolve));
 	}
 
-	/** For {@link Connection} only. */
-	added(connection: Connection): void {
-		connection.sequence = this.#nextSequence();
-		this.#open.set(connection.facts.connection_id, connection);
+	/** For {@link Session} only. */
+	added(session: Session): void {
+		session.sequence = this.#nextSequence();
+		this.#open.set(session.facts.connection_id, session);
 	}
 
-	/** For {@link Connection} only. */
-	removed(connection: Connection): void {
-		this.#open.delete(connection.facts.connection_id);
-		this.traffic.ended(connection);
+	/** For {@link Session} only. */
+	removed(session: Session): void {
+		this.#open.delete(session.facts.connection_id);
 		if (this.#open.size > 0) return;
 		for (const resolve of this.#emptyWaiters.splice(0)) resolve();
 	}
 }
 
+function dataMessages({ meter }: Tunnel["client"]): number {
+	return meter.text + meter.binary;
+}
+
 function counting(): () => number {
 	let last = 0;
 	return () => ++last;
-}
-
-function round(milliseconds: number): number {
-	return Math.round(milliseconds * 10) / 10;
 }

@@ -1,7 +1,7 @@
 /** Closes connections politely: in random order, evenly over a window, then a deadline. */
 import type { GatewayClose } from "../tunnel/gateway-close.ts";
 import type { Termination } from "../tunnel/report.ts";
-import type { Connection } from "./connections.ts";
+import type { Session } from "./session.ts";
 
 export interface DrainOptions {
 	/** Over how long the Closes are spread, ms. The first goes out at once. */
@@ -26,14 +26,14 @@ export class Drain {
 	/** Resolves when every one of them has ended. */
 	readonly done: Promise<void>;
 
-	#waiting: Connection[];
+	#waiting: Session[];
 	readonly #options: DrainOptions;
 	readonly #startedAt = performance.now();
 	#sent = 0;
 	#timer: NodeJS.Timeout | undefined;
 	#finish!: () => void;
 
-	constructor(connections: Iterable<Connection>, options: DrainOptions) {
+	constructor(connections: Iterable<Session>, options: DrainOptions) {
 		this.#options = options;
 		this.#waiting = shuffle([...connections], options.random);
 		this.total = this.#waiting.length;
@@ -46,12 +46,12 @@ export class Drain {
 
 	/** Those that are still open. */
 	get remaining(): number {
-		return this.#waiting.reduce((open, connection) => (isOpen(connection) ? open + 1 : open), 0);
+		return this.#waiting.reduce((open, connection) => (connection.isOpen ? open + 1 : open), 0);
 	}
 
 	/** Gives up waiting: everything left is cut off now. */
 	cut(): void {
-		for (const connection of this.#waiting) connection.tunnel?.destroy(this.#options.termination);
+		for (const connection of this.#waiting) connection.destroy(this.#options.termination);
 		this.#end();
 	}
 
@@ -64,9 +64,9 @@ export class Drain {
 		}
 		const due = spread <= 0 ? this.total : Math.min(this.total, Math.floor((elapsed / spread) * this.total) + 1);
 		const told: GatewayClose = { code: closeCode, reason, termination, patience: timeout - elapsed };
-		while (this.#sent < due && this.#sent < this.#waiting.length) this.#waiting[this.#sent++]?.tunnel?.close(told);
+		while (this.#sent < due && this.#sent < this.#waiting.length) this.#waiting[this.#sent++]?.close(told);
 		// Those that left by themselves meanwhile need no turn: with the last of them gone, the drain is over early.
-		while (this.#waiting.length > this.#sent && !isOpen(this.#waiting.at(-1))) this.#release(this.#waiting.pop());
+		while (this.#waiting.length > this.#sent && !this.#waiting.at(-1)?.isOpen) this.#release(this.#waiting.pop());
 		if (this.#sent === this.#waiting.length && this.remaining === 0) {
 			this.#end();
 			return;
@@ -82,14 +82,9 @@ export class Drain {
 		this.#finish();
 	}
 
-	#release(connection: Connection | undefined): void {
+	#release(connection: Session | undefined): void {
 		if (connection) connection.draining = false;
 	}
-}
-
-function isOpen(connection: Connection | undefined): boolean {
-	const tunnel = connection?.tunnel;
-	return tunnel !== undefined && !(tunnel.client.closed && tunnel.backend.closed);
 }
 
 /** Fisher–Yates. */

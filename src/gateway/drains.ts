@@ -2,9 +2,9 @@
 import type { DrainConfig } from "../config/schema.ts";
 import { tunnelCloseCode } from "../config/values.ts";
 import type { Termination } from "../tunnel/report.ts";
-import type { Connection } from "./connections.ts";
 import { Drain } from "./drain.ts";
 import type { GatewayEvents } from "./events.ts";
+import type { Session } from "./session.ts";
 
 /** Ended drains that are still listed. */
 const MAX_ENDED = 20;
@@ -14,13 +14,13 @@ const LATE_MS = 60_000;
 export interface DrainRequest {
 	/** What is drained, in words: `route chat`, `endpoint 10.0.1.10:8080`, `gateway`. */
 	readonly target: string;
-	readonly connections: Iterable<Connection>;
+	readonly connections: Iterable<Session>;
 	readonly policy: DrainConfig;
 	readonly termination: Termination;
 	/** Also takes connections that another drain has taken already. */
 	readonly takesOver?: boolean;
 	/** Also takes those of these whose handshake was under way when it began, as soon as they are open. */
-	readonly late?: (connection: Connection) => boolean;
+	readonly late?: (connection: Session) => boolean;
 }
 
 /** Who is told that a drain begins (`drain.start`) and ends (`drain.end`). */
@@ -104,7 +104,7 @@ export class Drains {
 	}
 
 	/** To be called for each connection that has opened: it may be one that a drain was too early for. */
-	opened(connection: Connection): void {
+	opened(connection: Session): void {
 		if (this.#lookOuts.length === 0) return;
 		const now = performance.now();
 		this.#lookOuts = this.#lookOuts.filter(({ since }) => now - since < LATE_MS);
@@ -112,7 +112,7 @@ export class Drains {
 			if (connection.age <= now - since || !request.late?.(connection)) continue;
 			const { reason, timeout: patience, close_code } = request.policy;
 			const code = tunnelCloseCode(close_code);
-			connection.tunnel?.close({ code, reason, termination: request.termination, patience });
+			connection.close({ code, reason, termination: request.termination, patience });
 		}
 	}
 

@@ -87,7 +87,14 @@ export interface HttpReport {
 	readonly method: string;
 	readonly status: number;
 	readonly code?: ErrorCode | undefined;
+	/** For the log only: what went wrong in words. Never a token, cookie or query. */
+	readonly message?: string | undefined;
+	/** Why the gateway broke it off; absent when it did not. */
+	readonly termination?: Termination | undefined;
 	readonly duration_ms: number;
+	/** Of the request's body, as far as it was passed on. */
+	readonly bytes_in: number;
+	/** Of the answer's body, as far as it was written. */
 	readonly bytes_out: number;
 }
 

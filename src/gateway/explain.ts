@@ -88,7 +88,8 @@ export async function explain(
 	snapshot: Snapshot,
 	{ message, socket, listener, websocket }: Explained,
 ): Promise<Explanation> {
-	const incoming = readIncoming(message, socket, { name: listener, port: socket.localPort ?? 0 }, snapshot);
+	const listenerFacts = { name: listener, port: socket.localPort ?? 0, maxHeaderSize: 0 };
+	const incoming = readIncoming(message, socket, listenerFacts, snapshot);
 	const basics = {
 		listener,
 		client_ip: incoming.client.clientIp,

@@ -24,8 +24,9 @@ export class Forwarders {
 		}
 	}
 
-	/** Closes all. */
+	/** Closes all connections now. */
 	close(): void {
-		this.retain(new Set());
+		for (const forwarder of this.#forwarders.values()) forwarder.destroy();
+		this.#forwarders.clear();
 	}
 }

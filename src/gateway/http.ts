@@ -1,19 +1,22 @@
 /** The story of one plain HTTP request on a route: Socket.IO and SockJS polling, health pages, sign-in (CONFIG `http`). */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { asGatewayError, ERRORS, type ErrorCode, GatewayError } from "../errors.ts";
+import { asGatewayError, GatewayError } from "../errors.ts";
 import { type Admission, admit } from "../policy/admission.ts";
 import { wantsWebSocket } from "../protocol/handshake.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
+import { atOnce } from "../slices.ts";
 import type { Permit } from "../upstreams/attempts/permit.ts";
 import { answerVerdict, errorVerdict } from "../upstreams/attempts/verdict.ts";
 import type { Endpoint } from "../upstreams/endpoint.ts";
+import { Exchange } from "./exchange.ts";
 import type { Gateway } from "./gateway.ts";
 import { findRoute, type Incoming, type ListenerFacts, readIncoming, readRequest } from "./incoming.ts";
 import { tellInternalError } from "./internal-error.ts";
 import { preambleFor } from "./proxied.ts";
-import { errorBody, errorHeaders } from "./respond.ts";
+import { errorAnswer } from "./respond.ts";
+import { retire } from "./retire.ts";
 import { bindingCookies } from "./sides.ts";
-import type { Route } from "./snapshot.ts";
+import type { Route, Snapshot } from "./snapshot.ts";
 
 /** Answers a request, from a backend or with an error. Never throws; leaves exactly one http event. */
 export async function handleHttp(
@@ -22,57 +25,59 @@ export async function handleHttp(
 	message: IncomingMessage,
 	response: ServerResponse,
 ): Promise<void> {
-	const startedAt = gateway.clock();
 	response.on("error", ignoreError);
 	message.on("error", ignoreError);
-	const incoming = readIncoming(message, message.socket, listener, gateway.snapshot);
+	const { snapshot } = gateway;
+	const startedAt = gateway.clock();
+	const incoming = readIncoming(message, message.socket, listener, snapshot);
+	const exchange = new Exchange(gateway.connections, incoming.facts, startedAt, message, response);
 	gateway.tracing.begin(incoming, false);
-	let code: ErrorCode | undefined;
-	let bytesOut = 0;
+	// The client's connection is not kept: it would be idle only to be closed.
+	if (gateway.stopping) response.shouldKeepAlive = false;
+	let failure: GatewayError | undefined;
 	try {
-		const { request, route } = readHttp(gateway, incoming);
+		const { request, route } = readHttp(snapshot, incoming);
+		exchange.route = route;
 		const admission = await admit(route.policy, {
 			request,
 			route: route.name,
 			connectionId: incoming.facts.connection_id,
 			signal: goneSignal(response),
 		});
+		exchange.leases = admission.leases;
+		exchange.token = admission.token;
 		incoming.facts.user = admission.user;
-		try {
-			bytesOut = await forward(gateway, incoming, admission, route, response);
-		} finally {
-			admission.leases?.release();
-		}
+		await forward({ gateway, snapshot, listener, incoming, admission, route, exchange, response });
 	} catch (error) {
-		const failure = whyFailed(message, response, error);
-		code = failure.code;
-		// Nothing was answered where nothing can be sent any more: the line tells what would have been.
-		if (response.destroyed && !response.headersSent) response.statusCode = failure.status;
-		if (code === "INTERNAL") {
+		failure = whyFailed(message, response, error);
+		if (failure.code === "INTERNAL") {
 			tellInternalError(gateway.events, failure, { connection_id: incoming.facts.connection_id });
 		}
-		bytesOut = answerError(response, failure);
+		exchange.bytesOut += answerError(response, failure);
 	}
-	gateway.events.http(incoming.facts, {
-		method: message.method ?? "",
-		status: code === "CLIENT_GONE" ? ERRORS.CLIENT_GONE.status : response.statusCode,
-		code,
-		duration_ms: Math.round((gateway.clock() - startedAt) * 10) / 10,
-		bytes_out: bytesOut,
-	});
+	exchange.ended(failure);
 }
 
 /** The route for a request that can be forwarded at all. */
-function readHttp(gateway: Gateway, incoming: Incoming): { request: GatewayRequest; route: Route } {
+function readHttp(snapshot: Snapshot, incoming: Incoming): { request: GatewayRequest; route: Route } {
 	const { message } = incoming;
 	if (message.headers["content-length"] !== undefined && message.headers["transfer-encoding"] !== undefined) {
 		throw new GatewayError("BAD_REQUEST", "both Content-Length and Transfer-Encoding (RFC 9112 §6.1)");
 	}
+	if (message.method === "TRACE") throw traceRefused();
 	const received = readRequest(incoming, false, []);
 	refuseLostUpgrade(message);
-	const found = findRoute(gateway.snapshot, incoming, received);
+	const found = findRoute(snapshot, incoming, received);
 	if (found.route.http === "reject") throw new GatewayError("UPGRADE_REQUIRED");
 	return found;
+}
+
+/** Its answer would show what the gateway adds, and what a script in a browser cannot read: cookies (RFC 9110 §9.3.8). */
+function traceRefused(): GatewayError {
+	return new GatewayError("METHOD_NOT_ALLOWED", "TRACE is not forwarded", {
+		hint: "TRACE is not forwarded",
+		headers: { Allow: "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS" },
+	});
 }
 
 /** A handshake that arrives as plain HTTP lost its Upgrade on the way, or never was complete: the backend cannot help. */
@@ -91,14 +96,22 @@ function answerRewrite({ rewrite: { answer } }: Route, request: GatewayRequest, 
 	return answer && ((raw: readonly string[]) => answer(raw, request, address.authority));
 }
 
-/** Failover as for handshakes, but only where nothing was sent; resolves with the bytes of the answer's body. */
-async function forward(
-	gateway: Gateway,
-	incoming: Incoming,
-	{ request, headers }: Admission,
-	route: Route,
-	response: ServerResponse,
-): Promise<number> {
+interface Forwarding {
+	readonly gateway: Gateway;
+	/** The one that the route is from. */
+	readonly snapshot: Snapshot;
+	readonly listener: ListenerFacts;
+	readonly incoming: Incoming;
+	readonly admission: Admission;
+	readonly route: Route;
+	readonly exchange: Exchange;
+	readonly response: ServerResponse;
+}
+
+/** Failover as for handshakes, but only where nothing was sent. */
+async function forward(forwarding: Forwarding): Promise<void> {
+	const { gateway, snapshot, listener, incoming, admission, route, exchange, response } = forwarding;
+	const { request, headers } = admission;
 	const { message, facts, details } = incoming;
 	const known = route.sides.recall(request);
 	if (known !== undefined) await known;
@@ -108,18 +121,21 @@ async function forward(
 	if (recalled !== undefined) await recalled;
 	const candidates = upstream.candidates(request);
 	const { permits } = upstream;
+	const { attempts, on } = route.retries;
 	let last: GatewayError | undefined;
 	let endpoint: Endpoint | undefined;
 	let permit: Permit | undefined;
-	for (let tried = 0; tried < route.retries.attempts; tried++) {
+	for (let tried = 1; tried <= attempts; tried++) {
 		if (permits === undefined) endpoint = candidates.next();
 		else ({ endpoint, permit } = await permits.next(candidates, request));
 		if (!endpoint) break;
 		facts.endpoint = endpoint.id;
+		exchange.endpoint = endpoint;
+		if (!exchange.isOpen) enter(gateway, snapshot, exchange);
 		const judgement = upstream.protection.begin(endpoint, request.clientIp);
-		const trace = details.trace?.attempt(endpoint, tried + 1);
+		const trace = details.trace?.attempt(endpoint, tried);
 		try {
-			const { bytesOut, status } = await gateway.forwarders.of(upstream).forward({
+			const status = await gateway.forwarders.of(upstream).forward({
 				req: message,
 				res: response,
 				request,
@@ -139,17 +155,20 @@ async function forward(
 				responseRules: route.responseHeaders,
 				extraResponseHeaders: bindingCookies(route, upstream, endpoint, request),
 				timeouts: route.timeouts,
+				maxHeaderSize: listener.maxHeaderSize,
 				watchAnswer: upstream.watchAnswer(request, endpoint),
 				answered: (status) => judgement.settle(answerVerdict(status)),
+				tryNext: (status) => tried < attempts && on.has(`${status}`) && candidates.any(),
+				progress: exchange,
 			});
 			trace?.end(String(status), status);
-			return bytesOut;
+			return;
 		} catch (error) {
 			last = asGatewayError(error);
 			trace?.end(last.retry ?? last.code.toLowerCase(), undefined);
 			judgement.settle(errorVerdict(last));
 			// The forwarder names a retry only where the request can be sent again.
-			const again = last.retry !== undefined && route.retries.on.has(last.retry);
+			const again = last.retry !== undefined && on.has(last.retry);
 			if (!again || response.headersSent || response.destroyed) break;
 		} finally {
 			permit?.release();
@@ -158,10 +177,18 @@ async function forward(
 	throw last ?? upstream.unavailable();
 }
 
+/** Into the population: a reload or a drain that came while it was on its way concerns it too. */
+function enter(gateway: Gateway, snapshot: Snapshot, exchange: Exchange): void {
+	exchange.opened();
+	if (gateway.snapshot !== snapshot) atOnce(retire([exchange], gateway.snapshot, gateway.drains));
+	gateway.drains.opened(exchange);
+}
+
 /** A body that could not be read is the listener's word, and the cause of what else went wrong. */
 function whyFailed(message: IncomingMessage, response: ServerResponse, error: unknown): GatewayError {
 	if (message.errored instanceof GatewayError) return message.errored;
-	return response.destroyed && !response.headersSent ? new GatewayError("CLIENT_GONE") : asGatewayError(error);
+	const gone = response.destroyed && !response.headersSent;
+	return gone ? new GatewayError("CLIENT_GONE", "the client left before it was answered") : asGatewayError(error);
 }
 
 /** Gives the bytes of the body. */
@@ -172,19 +199,10 @@ function answerError(response: ServerResponse, error: GatewayError): number {
 		response.destroy();
 		return 0;
 	}
-	for (const name of response.getHeaderNames()) response.removeHeader(name);
-	if (error.answer) {
-		const { status, statusText, rawHeaders, body } = error.answer;
-		response.writeHead(status, statusText, [...rawHeaders, "Connection", "close"]);
-		response.end(body);
-		return body.length;
-	}
-	const headers = errorHeaders(error);
+	const { status, statusText, rawHeaders, body } = errorAnswer(error);
 	// The request's body may not have been read: its rest must not be taken for the next request.
-	headers.Connection = error.status === 426 ? "Upgrade, close" : "close";
-	const body = Buffer.from(errorBody(error));
-	headers["Content-Length"] = String(body.length);
-	response.writeHead(error.status, headers);
+	const connection = status === 426 ? "Upgrade, close" : "close";
+	response.writeHead(status, statusText, [...rawHeaders, "Connection", connection]);
 	response.end(body);
 	return response.req.method === "HEAD" ? 0 : body.length;
 }

@@ -20,6 +20,8 @@ export interface ListenerFacts {
 	readonly name: string;
 	/** 0 for a unix socket. Every connection has it as its local port: to ask each socket would be a system call more. */
 	readonly port: number;
+	/** `max_header_size`, bytes. */
+	readonly maxHeaderSize: number;
 }
 
 /** A request on its way in: its client is known, nothing of it is checked yet. */

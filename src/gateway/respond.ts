@@ -1,7 +1,7 @@
 /** Answers to an upgrade request: the 101, a backend's refusal passed on, or an error of our own. */
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import type { GatewayError } from "../errors.ts";
+import type { GatewayError, RelayedAnswer } from "../errors.ts";
 import { applyHeaderRules, type HeaderRules } from "../protocol/headers.ts";
 import type { Refused } from "../upstreams/dial.ts";
 
@@ -21,15 +21,18 @@ export function errorHeaders(error: GatewayError): Record<string, string> {
 	return { ...headers, ...error.headers };
 }
 
+/** The whole answer to an error: another server's that is passed on, or the gateway's own. */
+export function errorAnswer(error: GatewayError): RelayedAnswer {
+	if (error.answer) return error.answer;
+	const body = Buffer.from(errorBody(error));
+	const rawHeaders = [...Object.entries(errorHeaders(error)).flat(), "Content-Length", String(body.length)];
+	return { status: error.status, statusText: STATUS_CODES[error.status] ?? "Error", rawHeaders, body };
+}
+
 /** Writes an error's answer to a raw socket and closes it. Gives the bytes of the body. */
 export function refuse(socket: Socket, error: GatewayError): number {
-	if (error.answer) {
-		const { status, statusText, rawHeaders, body } = error.answer;
-		return send(socket, status, statusText, rawHeaders, body);
-	}
-	const body = Buffer.from(errorBody(error));
-	const headers = [...Object.entries(errorHeaders(error)).flat(), "Content-Length", String(body.length)];
-	return send(socket, error.status, STATUS_CODES[error.status] ?? "Error", headers, body);
+	const { status, statusText, rawHeaders, body } = errorAnswer(error);
+	return send(socket, status, statusText, rawHeaders, body);
 }
 
 /**

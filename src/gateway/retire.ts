@@ -1,8 +1,8 @@
 /** After a swap of snapshots: who stays as if nothing had happened, and who has to be told to come back. */
 import type { Sliced } from "../slices.ts";
 import type { Endpoint } from "../upstreams/endpoint.ts";
-import type { Connection } from "./connections.ts";
 import type { Drains } from "./drains.ts";
+import type { Session } from "./session.ts";
 import type { Route, Snapshot } from "./snapshot.ts";
 
 /** What a connection would go over to. */
@@ -15,8 +15,8 @@ interface Place {
  * Drains the connections whose route or endpoint is gone, each by the policy of its route. The others go over to the
  * snapshot. Gives how many are drained. Connections may come and go meanwhile: those that come have the snapshot already.
  */
-export function* retire(connections: Iterable<Connection>, next: Snapshot, drains: Drains): Sliced<number> {
-	const gone: [Connection, Route][] = [];
+export function* retire(connections: Iterable<Session>, next: Snapshot, drains: Drains): Sliced<number> {
+	const gone: [Session, Route][] = [];
 	for (const connection of connections) {
 		yield;
 		const { route, endpoint } = connection;
@@ -35,7 +35,7 @@ export function* retire(connections: Iterable<Connection>, next: Snapshot, drain
 }
 
 /** How many connections {@link retire} would drain. */
-export function* countRetired(connections: Iterable<Connection>, next: Snapshot): Sliced<number> {
+export function* countRetired(connections: Iterable<Session>, next: Snapshot): Sliced<number> {
 	let count = 0;
 	for (const connection of connections) {
 		yield;
@@ -46,7 +46,7 @@ export function* countRetired(connections: Iterable<Connection>, next: Snapshot)
 }
 
 /** Undefined when the snapshot has no place for it. */
-function placeIn(next: Snapshot, { facts }: Connection, route: Route, endpoint: Endpoint): Place | undefined {
+function placeIn(next: Snapshot, { facts }: Session, route: Route, endpoint: Endpoint): Place | undefined {
 	const successor = next.successors.get(route.identity);
 	const upstream = successor?.upstreams.find(({ name }) => name === facts.upstream);
 	const same = upstream?.endpoints.find(({ id }) => id === endpoint.id);
@@ -55,12 +55,12 @@ function placeIn(next: Snapshot, { facts }: Connection, route: Route, endpoint: 
 
 /** Moves people off an endpoint that went down (`on_unhealthy: close`), each by the policy of its route. */
 export function leaveEndpoint(
-	connections: Iterable<Connection>,
+	connections: Iterable<Session>,
 	upstream: string,
 	endpoint: string,
 	drains: Drains,
 ): void {
-	const affected: [Connection, Route][] = [];
+	const affected: [Session, Route][] = [];
 	for (const connection of connections) {
 		const { route, facts } = connection;
 		if (route && facts.upstream === upstream && facts.endpoint === endpoint) affected.push([connection, route]);
@@ -68,8 +68,8 @@ export function leaveEndpoint(
 	drainByRoute(affected, (route) => `endpoint ${endpoint} (down), route ${route.name}`, drains);
 }
 
-function drainByRoute(affected: Iterable<[Connection, Route]>, target: (route: Route) => string, drains: Drains): void {
-	const byRoute = new Map<Route, Connection[]>();
+function drainByRoute(affected: Iterable<[Session, Route]>, target: (route: Route) => string, drains: Drains): void {
+	const byRoute = new Map<Route, Session[]>();
 	for (const [connection, route] of affected) {
 		const together = byRoute.get(route);
 		if (together) together.push(connection);

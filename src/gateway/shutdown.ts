@@ -63,7 +63,7 @@ export class ShutDown {
 		const { handshakes, drains, connections } = this.#gateway;
 		for (const socket of handshakes) socket.destroy();
 		drains.cut();
-		for (const connection of connections.list()) connection.tunnel?.destroy("shutdown");
+		for (const connection of connections.list()) connection.destroy("shutdown");
 	}
 
 	async #delay(milliseconds: number): Promise<void> {

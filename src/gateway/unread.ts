@@ -10,7 +10,7 @@ import { refuse } from "./respond.ts";
 
 /**
  * Answers where an answer can be read, closes, and leaves one line. Without an error the client just left.
- * With `answer` false the client is cut off: what it would read is inside another answer.
+ * With `answer` false the client is cut off: it does not expect HTTP yet.
  */
 export function refuseUnread(
 	gateway: Gateway,

@@ -116,9 +116,12 @@ export function forwardAuthCheck(config: ForwardAuthConfig, { states }: CheckDep
 				};
 			}
 			if (config.failure_mode === "allow") return { watch: recheck };
-			throw new GatewayError("FORWARD_AUTH_UNAVAILABLE", `the authentication server: ${answer.message}`, {
-				retryAfter: 1,
-			});
+			const message = `the authentication server: ${answer.message}`;
+			if (answer.invalid) {
+				const hint = "the authentication server's answer was not valid HTTP; try again later";
+				throw new GatewayError("BAD_BACKEND_ANSWER", message, { hint });
+			}
+			throw new GatewayError("FORWARD_AUTH_UNAVAILABLE", message, { retryAfter: 1 });
 		},
 	};
 }

@@ -4,6 +4,7 @@ import { request as requestHttps } from "node:https";
 import type { DepartureSignal } from "../departure.ts";
 import { GatewayError, type RelayedAnswer } from "../errors.ts";
 import { backendHeaders, stripHopByHop, withoutContentLength } from "../protocol/headers.ts";
+import { isFinalStatus } from "../protocol/status.ts";
 import type { CheckContext } from "./check.ts";
 import type { AuthAgents } from "./forward-agents.ts";
 
@@ -13,7 +14,8 @@ const MAX_BODY = 64 * 1024;
 export type AuthAnswer =
 	| { readonly kind: "allowed"; readonly headers: IncomingHttpHeaders }
 	| { readonly kind: "denied"; readonly answer: RelayedAnswer }
-	| { readonly kind: "unavailable"; readonly message: string };
+	/** `invalid`: there was an answer, but none that could be passed on. */
+	| { readonly kind: "unavailable"; readonly message: string; readonly invalid?: boolean };
 
 export interface AuthQuestion {
 	readonly url: URL;
@@ -122,7 +124,7 @@ function askOnce({ url, agents, headers, timeout, signal }: AuthQuestion, reuse 
 				if (bytes > MAX_BODY) outgoing.destroy();
 			});
 			if (status >= 200 && status < 300) settle({ kind: "allowed", headers: response.headers });
-			else settle({ kind: "unavailable", message: `it answered ${status}` });
+			else settle({ kind: "unavailable", message: `it answered ${status}`, invalid: !isFinalStatus(status) });
 		});
 		outgoing.end();
 	});

@@ -265,7 +265,7 @@ export class AnswerParser {
  * when the body was chunked or cut.
  */
 export function refusalHeaders(answer: Answer): string[] {
-	const headers = withoutContentLength(stripHopByHop(answer.rawHeaders));
+	const headers = withoutContentLength(stripHopByHop(answer.rawHeaders, answer.status));
 	if (answer.status !== 204 && answer.status !== 304) headers.push("Content-Length", String(answer.body.length));
 	return headers;
 }

@@ -35,13 +35,17 @@ const OWN = new Set(["host", "content-length", "expect"]);
 /** What could end a request line early, or turn into something else when written as latin1. */
 const NOT_IN_TARGET = /[^\x21-\x7e\x80-\xff]/;
 
-/** A copy of a raw list without hop-by-hop headers and without those that `Connection` nominates (RFC 9110 §7.6.1). */
-export function stripHopByHop(raw: readonly string[]): string[] {
+/**
+ * A copy of a raw list without hop-by-hop headers and without those that `Connection` nominates (RFC 9110 §7.6.1).
+ * @param status of the answer that it is of: a 426 has to say in Upgrade what it wants (RFC 9110 §15.5.22)
+ */
+export function stripHopByHop(raw: readonly string[], status?: number): string[] {
 	const nominated = nominatedHeaders(raw);
 	const result: string[] = [];
 	for (let i = 0; i < raw.length; i += 2) {
 		const plain = plainName(raw[i] as string);
-		if (HOP_BY_HOP.has(plain) || nominated?.has(plain)) continue;
+		if (HOP_BY_HOP.has(plain) && !(status === 426 && plain === "upgrade")) continue;
+		if (nominated?.has(plain)) continue;
 		result.push(raw[i] as string, raw[i + 1] as string);
 	}
 	return result;

@@ -1,6 +1,6 @@
 /** One listener: the HTTP or HTTPS server that accepts connections and hands requests to the gateway. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
@@ -17,18 +17,14 @@ import { reservedFromClients } from "../sockets/descriptors.ts";
 import { descriptorOf } from "../sockets/direct-write.ts";
 import type { Door } from "./door.ts";
 import { type Dropped, outOfDescriptors } from "./dropped.ts";
+import { fixedSettings, makeServer } from "./node-server.ts";
 import { putBack } from "./other-upgrade.ts";
 import { type ProxyHeaderSettings, ProxyHeaders } from "./proxy-protocol.ts";
 import { encodeTarget } from "./raw-target.ts";
-import { chooseCertificates } from "./sni.ts";
 import type { Certificates } from "./tls.ts";
 import { certificateFailure, knowsPeer, tlsFailure } from "./tls-failure.ts";
-import { unreadableRequest } from "./unreadable.ts";
-
-/** How long an idle plain HTTP connection is kept: longer than the polling pause of common clients. */
-const HTTP_KEEP_ALIVE_MS = 65_000;
-/** Pause between looks for requests whose head is late. */
-const CHECK_INTERVAL_MS = 250;
+import { Underway } from "./underway.ts";
+import { unreadableBody, unreadableRequest } from "./unreadable.ts";
 
 export class Listener {
 	/** Resolves when it accepts no more and every connection of it, tunnels included, has ended. */
@@ -38,11 +34,10 @@ export class Listener {
 	#certificates: Certificates | undefined;
 	/** Node's own handler of a connection that speaks HTTP. */
 	readonly #serve: (socket: Socket) => void;
-	/** The plain HTTP answers that are under way on a socket. */
-	readonly #answering = new WeakMap<Socket, { count: number; last: IncomingMessage }>();
+	/** The plain HTTP answers that are under way: one at a time on a connection. */
+	readonly #underway = new Map<Socket, Underway>();
 	/** Sockets that were told what is wrong: whatever else comes from them is not looked at. */
 	readonly #refused = new WeakSet<Socket>();
-	#answers = 0;
 	#proxyHeaders: ProxyHeaders | undefined;
 	#proxyHeaderSettings!: ProxyHeaderSettings;
 	#door: Door | undefined;
@@ -119,6 +114,11 @@ export class Listener {
 		return this.#port;
 	}
 
+	/** Most bytes of a request's head. */
+	get maxHeaderSize(): number {
+		return this.#config.max_header_size;
+	}
+
 	/** Stops accepting; idle keep-alive connections end, the others go on. */
 	stopAccepting(): void {
 		this.closeDoor();
@@ -129,7 +129,7 @@ export class Listener {
 	/** Closes idle connections; returns how many plain HTTP answers are under way. */
 	busy(): number {
 		this.#server.closeIdleConnections();
-		return this.#answers;
+		return this.#underway.size;
 	}
 
 	/** Ends plain HTTP connections too. Handshakes and tunnels are the gateway's. */
@@ -138,6 +138,8 @@ export class Listener {
 		this.#server.close();
 		this.#proxyHeaders?.destroy();
 		this.#server.closeAllConnections();
+		// A connection whose next request has to wait is not the server's at that time.
+		for (const socket of this.#underway.keys()) socket.destroy();
 	}
 
 	/** What can change while the socket is open. */
@@ -150,6 +152,8 @@ export class Listener {
 			timeout: timeouts.request_headers,
 		};
 		server.headersTimeout = timeouts.request_headers;
+		// A body may take as long as it moves: `timeouts.idle` of its route counts.
+		server.requestTimeout = 0;
 		server.maxConnections = max_connections;
 		// Node leaves out what is beyond its limit without a word; the size of the head is limited already.
 		server.maxHeadersCount = 0;
@@ -216,29 +220,39 @@ export class Listener {
 		});
 		server.on("clientError", (error: NodeJS.ErrnoException, duplex: Duplex) => {
 			const socket = duplex as Socket;
-			const answering = this.#answering.get(socket);
-			if (answering === undefined && !this.#refused.has(socket) && encodeTarget(socket, error)) {
+			const underway = this.#underway.get(socket);
+			if (underway === undefined && !this.#refused.has(socket) && encodeTarget(socket, error)) {
 				this.#serve(socket);
 				return;
 			}
-			const failure = unreadableRequest(error);
+			const failure = unreadableRequest(error, socket);
 			// The body of a request that is being answered: its own line tells what became of it.
-			if (answering && !answering.last.complete && failure) answering.last.destroy(failure);
-			else this.#refuse(gateway, socket, failure, answering === undefined);
+			if (underway?.request.complete === false) underway.request.destroy(unreadableBody(error));
+			else if (underway && failure && failure.code !== "TLS_FAILED")
+				underway.thenRefuse(() => this.#refuse(gateway, socket, failure));
+			else this.#refuse(gateway, socket, failure);
 		});
-		server.on("connect", (_request: IncomingMessage, socket: Duplex) => {
+		server.on("connect", (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
+			const socket = duplex as Socket;
+			if (this.#mustWait(request, socket, head)) return;
 			const error = new GatewayError("METHOD_NOT_ALLOWED", "CONNECT is not possible here", {
 				hint: "this is not a forward proxy; CONNECT is not possible",
 				headers: { Allow: "GET" },
 			});
-			this.#refuse(gateway, socket as Socket, error, !this.#answering.has(socket as Socket));
+			this.#refuse(gateway, socket, error);
 		});
 		const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-			if (this.#refused.has(request.socket)) {
-				request.socket.destroy();
+			const { socket } = request;
+			if (this.#refused.has(socket) || this.#underway.has(socket)) {
+				socket.destroy();
 				return;
 			}
-			this.#countAnswer(request, response);
+			const underway = new Underway(request, response, () => this.#underway.has(socket));
+			this.#underway.set(socket, underway);
+			response.once("close", () => {
+				this.#underway.delete(socket);
+				underway.finish(() => this.#serve(socket));
+			});
 			void handleHttp(gateway, this, request, response);
 		};
 		server.on("request", onRequest);
@@ -246,12 +260,9 @@ export class Listener {
 		server.on("checkExpectation", onRequest);
 		server.on("upgrade", (request: IncomingMessage, duplex: Duplex, head: Buffer) => {
 			const socket = duplex as Socket;
+			if (this.#mustWait(request, socket, head)) return;
 			if (this.#refused.has(socket)) {
 				socket.destroy();
-			} else if (this.#answering.has(socket)) {
-				// Pipelined behind a request whose answer would end up inside the tunnel.
-				const hint = "an upgrade must wait for the answers to earlier requests on its connection";
-				this.#refuse(gateway, socket, new GatewayError("BAD_REQUEST", hint, { hint }), false);
 			} else if (wantsWebSocket(request.headers)) {
 				void accept(gateway, this, request, socket, head);
 			} else {
@@ -261,52 +272,19 @@ export class Listener {
 		});
 	}
 
+	/** Whether a request came behind one that is being answered; its connection is then held until it is its turn. */
+	#mustWait(request: IncomingMessage, socket: Socket, head: Buffer): boolean {
+		const underway = this.#underway.get(socket);
+		underway?.hold(request, head);
+		return underway !== undefined;
+	}
+
 	/** Once for each connection: a parser that failed fails again with every further byte. */
-	#refuse(gateway: Gateway, socket: Socket, error: GatewayError | undefined, answer = true): void {
+	#refuse(gateway: Gateway, socket: Socket, error: GatewayError | undefined): void {
 		if (this.#refused.has(socket)) return;
 		this.#refused.add(socket);
-		refuseUnread(gateway, this.name, socket, error, answer);
+		refuseUnread(gateway, this.name, socket, error);
 	}
-
-	#countAnswer(request: IncomingMessage, response: ServerResponse): void {
-		const { socket } = request;
-		const answering = this.#answering.get(socket) ?? { count: 0, last: request };
-		answering.count++;
-		answering.last = request;
-		this.#answering.set(socket, answering);
-		this.#answers++;
-		response.once("close", () => {
-			this.#answers--;
-			if (--answering.count === 0) this.#answering.delete(socket);
-		});
-	}
-}
-
-/** What Node fixes when a server is made. */
-function fixedSettings({ timeouts, tls }: ListenerConfig): unknown {
-	return tls && { handshake: timeouts.tls_handshake, clientAuth: tls.client_auth };
-}
-
-function makeServer(config: ListenerConfig, certificates: () => Certificates | undefined): Server {
-	const options = {
-		connectionsCheckingInterval: CHECK_INTERVAL_MS,
-		keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
-		noDelay: true,
-		// Node would answer by itself; the stories of a request do, and leave a line.
-		requireHostHeader: false,
-		// Where Node can be asked (24.9 and newer), another protocol's Upgrade is ignored as RFC 9110 §7.8 allows.
-		shouldUpgradeCallback: (request: IncomingMessage) => wantsWebSocket(request.headers),
-	};
-	if (!config.tls) return createServer(options);
-	const tlsOptions = {
-		...options,
-		handshakeTimeout: config.timeouts.tls_handshake,
-		ALPNProtocols: ["http/1.1"],
-		requestCert: config.tls.client_auth !== "none",
-		rejectUnauthorized: config.tls.client_auth === "require",
-		SNICallback: chooseCertificates(certificates),
-	};
-	return createTlsServer(tlsOptions);
 }
 
 function ignoreError(): void {

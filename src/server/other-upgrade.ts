@@ -8,11 +8,16 @@ import type { Socket } from "node:net";
 
 /** Makes `socket` as it was before the request was read, but for the Upgrade header; `head` is what followed the request. */
 export function putBack(request: IncomingMessage, socket: Socket, head: Buffer): void {
+	socket.unshift(Buffer.concat([requestText(request, "upgrade"), head]));
+}
+
+/** The head of a request as it was read, but for the headers of one name in lower case. */
+export function requestText(request: IncomingMessage, without?: string): Buffer {
 	const { rawHeaders } = request;
 	let text = `${request.method} ${request.url} HTTP/${request.httpVersion}\r\n`;
 	for (let i = 0; i < rawHeaders.length; i += 2) {
 		const name = rawHeaders[i] as string;
-		if (name.toLowerCase() !== "upgrade") text += `${name}: ${rawHeaders[i + 1]}\r\n`;
+		if (name.toLowerCase() !== without) text += `${name}: ${rawHeaders[i + 1]}\r\n`;
 	}
-	socket.unshift(Buffer.concat([Buffer.from(`${text}\r\n`, "latin1"), head]));
+	return Buffer.from(`${text}\r\n`, "latin1");
 }

@@ -119,6 +119,11 @@ export class ProxyHeaders {
 			});
 		};
 		const timer = setTimeout(() => {
+			if (received.length === 0) {
+				done();
+				socket.destroy();
+				return;
+			}
 			const words = `no PROXY protocol header came within ${timeout} ms`;
 			fail(new GatewayError("HEADERS_TIMEOUT", words, { hint: "the PROXY protocol header did not arrive in time" }));
 		}, timeout);

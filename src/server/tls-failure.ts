@@ -26,11 +26,15 @@ export function certificateFailure(socket: TLSSocket): string | undefined {
 	return `the TLS handshake failed: the client's certificate ${words}`;
 }
 
-/** Undefined when the client just left: a load balancer's TCP probe connects and closes, and nothing went wrong. */
+/**
+ * Undefined when the client just left, or never began: a load balancer's TCP probe connects and closes, a browser opens
+ * connections in advance, and nothing went wrong.
+ */
 export function tlsFailure(error: NodeJS.ErrnoException & { reason?: string }, socket: TLSSocket): string | undefined {
 	const certificate = certificateFailure(socket);
 	if (certificate !== undefined) return certificate;
 	if (error.code === "ECONNRESET") return undefined;
+	if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT" && below(socket)?.bytesRead === 0) return undefined;
 	if (error.code === NO_CERTIFICATE) {
 		return "the TLS handshake failed: the client showed no certificate, and client_auth is require";
 	}
@@ -43,8 +47,13 @@ export function tlsFailure(error: NodeJS.ErrnoException & { reason?: string }, s
  * below TLS remembers, if it was asked in time. The way there is not documented: without it the log line has no address.
  */
 export function knowsPeer(socket: TLSSocket): Socket {
-	const below = (socket as TLSSocket & { _parent?: Socket | null })._parent;
-	return socket.remoteAddress === undefined && below?.remoteAddress !== undefined ? below : socket;
+	const parent = below(socket);
+	return socket.remoteAddress === undefined && parent?.remoteAddress !== undefined ? parent : socket;
+}
+
+/** The TCP connection. */
+function below(socket: TLSSocket): Socket | null | undefined {
+	return (socket as TLSSocket & { _parent?: Socket | null })._parent;
 }
 
 /** A resumed session stands on a certificate that was verified when the session began, hours ago perhaps. */

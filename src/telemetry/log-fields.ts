@@ -66,7 +66,10 @@ export function httpFields(facts: ConnectionFacts, report: HttpReport): LogField
 		method: bounded(report.method),
 		status: report.status,
 		code: report.code,
+		message: bounded(report.message),
+		termination: report.termination,
 		duration_ms: rounded(report.duration_ms),
+		bytes_in: report.bytes_in,
 		bytes_out: report.bytes_out,
 	});
 }

@@ -47,6 +47,7 @@ const endlessInterim: Script = async (peer) => {
 };
 
 const BAD: [number, string] = [502, "BAD_BACKEND_HANDSHAKE"];
+const BAD_ANSWER: [number, string] = [502, "BAD_BACKEND_ANSWER"];
 const LATE: [number, string] = [504, "HANDSHAKE_TIMEOUT"];
 
 const upgrades: [string, Script, [number, string]][] = [
@@ -161,20 +162,37 @@ describe("an opening handshake answered with", () => {
 	});
 });
 
+const CHUNKED = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
+
 describe("a plain HTTP request answered with", () => {
 	const plain: [string, Script, [number, string]][] = [
-		["garbage", answering("\x16\x03\x01 this is no HTTP\r\n\r\n"), BAD],
-		["a head without end", endlessHead, BAD],
+		["garbage", answering("\x16\x03\x01 this is no HTTP\r\n\r\n"), BAD_ANSWER],
+		["a head without end", endlessHead, BAD_ANSWER],
 		["nothing", silent, LATE],
-		["FIN", endAfterHead, BAD],
-		["RST", resetAfterHead, BAD],
-		["two Content-Lengths", answering("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"), BAD],
+		["FIN", endAfterHead, BAD_ANSWER],
+		["RST", resetAfterHead, BAD_ANSWER],
+		[
+			"two Content-Lengths",
+			answering("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
+			BAD_ANSWER,
+		],
 		[
 			"Content-Length and chunks",
 			answering("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-			BAD,
+			BAD_ANSWER,
 		],
-		["a 101", answering(switchingProtocols), BAD],
+		["a 101", answering(switchingProtocols), BAD_ANSWER],
+		["a 101 that names no protocol", answering("HTTP/1.1 101 Switching Protocols\r\n\r\n"), BAD_ANSWER],
+		["status 000", answering("HTTP/1.1 000 Nothing\r\nContent-Length: 2\r\n\r\nok"), BAD_ANSWER],
+		["status 099", answering("HTTP/1.1 099 Low\r\nContent-Length: 2\r\n\r\nok"), BAD_ANSWER],
+		["a status of four digits", answering("HTTP/1.1 1000 High\r\nContent-Length: 2\r\n\r\nok"), BAD_ANSWER],
+		["a malformed chunk", answering(`${CHUNKED}\r\n5\r\nhello\r\nzz\r\nnonsense\r\n`), BAD_ANSWER],
+		["an unknown transfer coding", answering("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nxyz"), BAD_ANSWER],
+		[
+			"two transfer codings",
+			answering("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+			BAD_ANSWER,
+		],
 	];
 	test.each(plain)("%s: the client is told in one line", async (_, script, [status, code]) => {
 		const { gateway } = await start(script);
@@ -185,7 +203,11 @@ describe("a plain HTTP request answered with", () => {
 		client.end();
 		await gateway.expectQuiet();
 		expect(gateway.lines.of("http.request")).toHaveLength(1);
-		expect(gateway.lines.of("http.request")[0]).toMatchObject({ status, code });
+		expect(gateway.lines.of("http.request")[0]).toMatchObject({
+			status,
+			code,
+			message: expect.stringMatching(/.{20}/),
+		});
 		expect(gateway.lines.of("internal.error")).toEqual([]);
 	});
 
@@ -201,7 +223,7 @@ describe("a plain HTTP request answered with", () => {
 		await client.ended();
 		expect(client.unread.length).toBeLessThan(10);
 		client.end();
-		expect(await gateway.waitForLog("http.request")).toMatchObject({ code: "BAD_BACKEND_HANDSHAKE" });
+		expect(await gateway.waitForLog("http.request")).toMatchObject({ code: "BAD_BACKEND_ANSWER" });
 		await gateway.expectQuiet();
 	});
 

@@ -2,8 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { startTestGateway } from "../harness/gateway.ts";
 import { until } from "../harness/poll.ts";
-import { readRequest, silent, startRawBackend } from "../harness/raw-backend.ts";
+import { accepting, readRequest, silent, startRawBackend } from "../harness/raw-backend.ts";
 import { connectRaw } from "../harness/raw-client.ts";
+import { expectRejection } from "../harness/rejections.ts";
 import { anyBackend, expectHandled, handshakeHead, plainHead, startTarget } from "./bad-input.ts";
 
 const BAD_REQUEST = { status: 400, code: "BAD_REQUEST" } as const;
@@ -188,33 +189,50 @@ describe("message framing", () => {
 });
 
 describe("pipelining", () => {
-	test("an upgrade behind a request that is not answered yet is cut off: its 101 would stand inside that answer", async () => {
-		const target = await startTarget({ script: silent });
+	test("an upgrade behind a request waits for its answer, and is taken then", async () => {
+		let answer = (): void => undefined;
+		const target = await startTarget({
+			script: async (peer, index) => {
+				if (index > 0) return accepting()(peer, index);
+				await readRequest(peer);
+				await new Promise<void>((resolve) => {
+					answer = resolve;
+				});
+				peer.write("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nfirst");
+			},
+		});
 		const client = await connectRaw({ port: target.gateway.port });
 		client.write(Buffer.concat([plainHead({}), handshakeHead({ start: "GET /ws HTTP/1.1" })]));
-		await client.ended();
-		expect(client.unread.length).toBe(0);
-		client.end();
-		expect(await target.gateway.waitForLog("ws.reject")).toMatchObject({ code: "BAD_REQUEST", status: 400 });
-		expect(await target.gateway.waitForLog("http.request")).toMatchObject({ status: 499 });
-		for (const { all } of target.backend.connections) expect(all.toString()).not.toContain("/ws");
+		await until(() => target.backend.connections[0]?.request, { what: "the first request" });
+		await new Promise((resolve) => setTimeout(resolve, 50));
+		expect([target.backend.connections.length, client.unread.length]).toEqual([1, 0]);
+		answer();
+		expect(await client.readBody(await client.readHead())).toBe("first");
+		expect((await client.readHead()).status).toBe(101);
+		client.reset();
 		await target.gateway.expectQuiet();
 	});
 
-	test("noise behind a request that is not answered yet never stands inside that answer", async () => {
+	test("noise behind a request never stands inside its answer: it is refused after it", async () => {
+		let answer = (): void => undefined;
 		const target = await startTarget({
 			script: async (peer) => {
 				await readRequest(peer);
 				peer.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ");
+				answer = () => peer.write("whole");
 			},
 		});
 		const client = await connectRaw({ port: target.gateway.port });
 		client.write(plainHead({}));
 		await until(() => client.unread.toString().endsWith("half "), { what: "half of the answer" });
 		client.write("nonsense\r\n\r\n");
-		await client.ended();
+		await new Promise((resolve) => setTimeout(resolve, 50));
 		expect(client.unread.toString()).toMatch(/half $/);
+		answer();
+		expect(await client.readBody(await client.readHead())).toBe("half whole");
+		await expectRejection(client, await client.readHead(), 400, "BAD_REQUEST");
 		client.end();
+		expect(await target.gateway.waitForLog("http.request")).toMatchObject({ status: 200, bytes_out: 10 });
 		expect(await target.gateway.waitForLog("ws.reject")).toMatchObject({ code: "BAD_REQUEST" });
 		await target.gateway.expectQuiet();
 	});

@@ -11,10 +11,15 @@ describe.each([
 	["plain", false],
 	["TLS", true],
 ] as const)("over %s", (_, tls) => {
-	test("a client that connects and says nothing is answered 408", async () => {
+	test("a client that connects and says nothing, as browsers do in advance, is closed without a word or a line", async () => {
 		const target = await startTarget({ tls });
-		await expectHandled(target, () => undefined, HEADERS_TIMEOUT);
+		const client = await connectRaw({ port: target.gateway.port, tls });
+		await client.ended();
+		expect(client.unread.length).toBe(0);
+		client.end();
+		await expectAlive(target);
 		await target.gateway.expectQuiet();
+		expect(target.gateway.lines.of("ws.reject")).toEqual([]);
 	});
 
 	test.each([
@@ -113,10 +118,14 @@ describe.each([
 describe("a TLS handshake", () => {
 	const TLS_CUT = { status: "cut", code: "TLS_FAILED", plain: true } as const;
 
-	test("that never begins is cut off", async () => {
+	test("that never begins is cut off, without a line", async () => {
 		const target = await startTarget({ tls: true });
-		await expectHandled(target, () => undefined, TLS_CUT);
+		const client = await connectRaw({ port: target.gateway.port });
+		await client.ended();
+		client.end();
+		await expectAlive(target);
 		await target.gateway.expectQuiet();
+		expect(target.gateway.lines.of("ws.reject")).toEqual([]);
 	});
 
 	test("that stops in the middle is cut off", async () => {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Connections } from "../../gateway/connections.ts";
 import { type ActivityLog, INTERVAL_MS, type Interval, type LastRejection } from "./activity-log.ts";
 import { type ApiGateway, missingWorkers } from "./api-gateway.ts";
-import { bounded, messages } from "./connection-view.ts";
+import { bounded } from "./connection-view.ts";
 import { type ApiRoute, ok, operation } from "./operation.ts";
 import { queryInteger } from "./validate.ts";
 
@@ -136,12 +136,11 @@ function traffic(connections: Connections): Activity["traffic"] {
 		sum.bytes_in += clientToBackend.bytes;
 		sum.bytes_out += backendToClient.bytes;
 	}
-	for (const { tunnel } of connections.list()) {
-		if (!tunnel) continue;
-		sum.messages_in += messages(tunnel.client);
-		sum.messages_out += messages(tunnel.backend);
-		sum.bytes_in += tunnel.client.bytes;
-		sum.bytes_out += tunnel.backend.bytes;
+	for (const { messagesIn, messagesOut, bytesIn, bytesOut } of connections.tunnels()) {
+		sum.messages_in += messagesIn;
+		sum.messages_out += messagesOut;
+		sum.bytes_in += bytesIn;
+		sum.bytes_out += bytesOut;
 	}
 	return sum;
 }

@@ -1,6 +1,6 @@
 /** Which connections a request is about: the filters of CONFIG §6. All that are given have to fit. */
 import { z } from "zod";
-import type { Connection } from "../../gateway/connections.ts";
+import type { Session } from "../../gateway/session.ts";
 import { AddressRanges, cidr } from "../../options.ts";
 
 const name = z.string().min(1).optional();
@@ -23,15 +23,15 @@ export function isFilter(filter: ConnectionFilter): boolean {
 }
 
 /** Those that fit, in the order of `connections`. */
-export function filtered(connections: Iterable<Connection>, filter: ConnectionFilter): Connection[] {
+export function filtered(connections: Iterable<Session>, filter: ConnectionFilter): Session[] {
 	const fits = compileFilter(filter);
-	const found: Connection[] = [];
+	const found: Session[] = [];
 	for (const connection of connections) if (fits(connection)) found.push(connection);
 	return found;
 }
 
 /** Tells of one connection whether it fits. */
-export function compileFilter(filter: ConnectionFilter): (connection: Connection) => boolean {
+export function compileFilter(filter: ConnectionFilter): (connection: Session) => boolean {
 	const { route, upstream, endpoint, client_ip, user, subprotocol, connection_id } = filter;
 	const hasAddress = client_ip === undefined ? undefined : addressTest(client_ip);
 	return ({ facts }) =>

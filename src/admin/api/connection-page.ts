@@ -1,10 +1,10 @@
 /** One page of the open connections. The filter and the order are the server's work: there may be tens of thousands. */
 import { z } from "zod";
-import type { Connection } from "../../gateway/connections.ts";
+import type { Session } from "../../gateway/session.ts";
 import { ApiError } from "./api-error.ts";
 import { missingWorkers } from "./api-gateway.ts";
 import { connectionFilter, filtered } from "./connection-filter.ts";
-import { connectionSchema, connectionView, messages } from "./connection-view.ts";
+import { connectionSchema, connectionView } from "./connection-view.ts";
 import { queryInteger } from "./validate.ts";
 
 export const DEFAULT_LIMIT = 100;
@@ -12,12 +12,12 @@ const MAX_LIMIT = 1000;
 
 /** What a connection is sorted by, as numbers. */
 const SORT_KEYS = {
-	opened: ({ sequence }: Connection) => sequence,
-	bytes_in: ({ tunnel }: Connection) => tunnel?.client.bytes ?? 0,
-	bytes_out: ({ tunnel }: Connection) => tunnel?.backend.bytes ?? 0,
-	messages_in: ({ tunnel }: Connection) => messages(tunnel?.client),
-	messages_out: ({ tunnel }: Connection) => messages(tunnel?.backend),
-	rtt: ({ clientRtt }: Connection) => clientRtt ?? -1,
+	opened: ({ sequence }: Session) => sequence,
+	bytes_in: ({ bytesIn }: Session) => bytesIn,
+	bytes_out: ({ bytesOut }: Session) => bytesOut,
+	messages_in: ({ messagesIn }: Session) => messagesIn,
+	messages_out: ({ messagesOut }: Session) => messagesOut,
+	rtt: ({ clientRtt }: Session) => clientRtt ?? -1,
 };
 
 type SortKey = keyof typeof SORT_KEYS;
@@ -62,7 +62,7 @@ export type PageQuery = z.output<typeof pageQuery>;
  * @param open in the order of opening
  * @throws ApiError INVALID
  */
-export function connectionPage(open: Iterable<Connection>, query: PageQuery): Record<string, unknown> {
+export function connectionPage(open: Iterable<Session>, query: PageQuery): Record<string, unknown> {
 	const { limit = DEFAULT_LIMIT, offset = 0, cursor, sort = "opened", order = "desc" } = query;
 	if (cursor !== undefined && (sort !== "opened" || offset > 0)) {
 		throw new ApiError("INVALID", "cursor: cannot stand next to offset, or to a sort other than opened");
@@ -71,9 +71,9 @@ export function connectionPage(open: Iterable<Connection>, query: PageQuery): Re
 	const sorted = sort === "opened" ? found : sortBy(found, SORT_KEYS[sort]);
 	const descending = order === "desc";
 	const begin = cursor === undefined ? offset : placeAfter(found, cursor, descending);
-	const page: Connection[] = [];
+	const page: Session[] = [];
 	for (let i = begin; i < sorted.length && page.length < limit; i++) {
-		page.push(sorted[descending ? sorted.length - 1 - i : i] as Connection);
+		page.push(sorted[descending ? sorted.length - 1 - i : i] as Session);
 	}
 	const last = page.at(-1);
 	const more = sort === "opened" && last !== undefined && begin + page.length < sorted.length;
@@ -87,7 +87,7 @@ export function connectionPage(open: Iterable<Connection>, query: PageQuery): Re
 }
 
 /** Ascending, equal ones by age. The keys change while sockets are read, so each is read once. */
-function sortBy(connections: readonly Connection[], key: (connection: Connection) => number): Connection[] {
+function sortBy(connections: readonly Session[], key: (connection: Session) => number): Session[] {
 	return connections
 		.map((connection) => ({ connection, value: key(connection) }))
 		.sort((a, b) => a.value - b.value)
@@ -95,14 +95,14 @@ function sortBy(connections: readonly Connection[], key: (connection: Connection
 }
 
 /** How many of them, read from the page's end of the list, come up to and with `cursor`. */
-function placeAfter(connections: readonly Connection[], cursor: number, descending: boolean): number {
+function placeAfter(connections: readonly Session[], cursor: number, descending: boolean): number {
 	const wanted = descending ? cursor : cursor + 1;
 	// The first that has at least the wanted number.
 	let low = 0;
 	let high = connections.length;
 	while (low < high) {
 		const middle = (low + high) >>> 1;
-		if ((connections[middle] as Connection).sequence < wanted) low = middle + 1;
+		if ((connections[middle] as Session).sequence < wanted) low = middle + 1;
 		else high = middle;
 	}
 	return descending ? connections.length - low : low;

@@ -1,6 +1,6 @@
 /** An open connection as the admin API shows it. */
 import { z } from "zod";
-import type { Connection } from "../../gateway/connections.ts";
+import type { Session } from "../../gateway/session.ts";
 
 /** What a client can choose is cut to this many characters. */
 const MAX_TEXT = 512;
@@ -11,6 +11,7 @@ const text = z.string().optional();
 export const connectionSchema = z
 	.strictObject({
 		connection_id: z.string().meta({ description: "As in the log." }),
+		kind: z.enum(["websocket", "http"]).meta({ description: "`http`: a plain HTTP request that is being answered." }),
 		trace_id: text,
 		client_ip: z.string(),
 		peer_ip: z.string(),
@@ -28,7 +29,7 @@ export const connectionSchema = z
 		user: text,
 		sequence: count.meta({ description: "Place in the order of opening; what `cursor` counts in." }),
 		age_ms: z.number().nonnegative().meta({ description: "Since the request." }),
-		bytes_in: count.meta({ description: "From the client, after the 101." }),
+		bytes_in: count.meta({ description: "From the client, after the 101, or of the request's body." }),
 		bytes_out: count,
 		messages_in: count,
 		messages_out: count,
@@ -38,17 +39,16 @@ export const connectionSchema = z
 		draining: z.boolean().meta({ description: "A drain has it on its list." }),
 		closing: z.boolean().meta({ description: "Its Close was sent or seen." }),
 	})
-	.meta({ id: "Connection", description: "An open WebSocket connection." });
+	.meta({ id: "Connection", description: "An open connection." });
 
 export type ConnectionView = z.output<typeof connectionSchema>;
 
 /** Cheap enough for a thousand at once. */
-export function connectionView(connection: Connection): Record<string, unknown> {
-	const { facts, tunnel } = connection;
-	const client = tunnel?.client;
-	const backend = tunnel?.backend;
+export function connectionView(connection: Session): Record<string, unknown> {
+	const { facts } = connection;
 	return {
 		connection_id: facts.connection_id,
+		kind: connection.kind,
 		trace_id: facts.trace_id,
 		client_ip: facts.client_ip,
 		peer_ip: facts.peer_ip,
@@ -66,23 +66,14 @@ export function connectionView(connection: Connection): Record<string, unknown> 
 		user: bounded(facts.user),
 		sequence: connection.sequence,
 		age_ms: Math.round(connection.age),
-		bytes_in: client?.bytes ?? 0,
-		bytes_out: backend?.bytes ?? 0,
-		messages_in: messages(client),
-		messages_out: messages(backend),
+		bytes_in: connection.bytesIn,
+		bytes_out: connection.bytesOut,
+		messages_in: connection.messagesIn,
+		messages_out: connection.messagesOut,
 		rtt_ms: { client: rounded(connection.clientRtt), backend: rounded(connection.backendRtt) },
 		draining: connection.draining,
-		closing: tunnel?.closing ?? false,
+		closing: connection.closing,
 	};
-}
-
-interface Metered {
-	readonly meter: { readonly text: number; readonly binary: number };
-}
-
-/** Data messages that came from a leg. */
-export function messages(leg: Metered | undefined): number {
-	return leg === undefined ? 0 : leg.meter.text + leg.meter.binary;
 }
 
 function rounded(milliseconds: number | undefined): number | undefined {

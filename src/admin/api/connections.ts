@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { closeCode, closeReason } from "../../config/values.ts";
-import type { Connection } from "../../gateway/connections.ts";
+import type { Session } from "../../gateway/session.ts";
 import { ApiError } from "./api-error.ts";
 import { type ApiGateway, missingWorkers } from "./api-gateway.ts";
 import { connectionFilter, filtered, isFilter } from "./connection-filter.ts";
@@ -58,12 +58,12 @@ const killQuery = z.strictObject({
 const idParam = { id: "The connection's `connection_id`." };
 
 export function connectionRoutes({ connections }: ApiGateway): ApiRoute[] {
-	const find = (id: string | undefined): Connection => {
+	const find = (id: string | undefined): Session => {
 		const connection = connections.get(id ?? "");
 		if (!connection) throw new ApiError("NOT_FOUND", "there is no open connection with this id");
 		return connection;
 	};
-	const listed = (ids: readonly string[]): Connection[] => [...new Set(ids)].flatMap((id) => connections.get(id) ?? []);
+	const listed = (ids: readonly string[]): Session[] => [...new Set(ids)].flatMap((id) => connections.get(id) ?? []);
 	return [
 		operation({
 			method: "GET",
@@ -112,13 +112,13 @@ export function connectionRoutes({ connections }: ApiGateway): ApiRoute[] {
 }
 
 async function kill(
-	connections: readonly Connection[],
+	connections: readonly Session[],
 	{ close_code = 1008, reason = "closed by the operator" }: z.output<typeof closeBody>,
 ): Promise<Closed> {
 	let closed = 0;
-	for (const [index, { tunnel }] of connections.entries()) {
+	for (const [index, connection] of connections.entries()) {
 		if (index > 0 && index % BATCH === 0) await setImmediate();
-		if (tunnel?.close({ code: close_code, reason, termination: "killed" })) closed++;
+		if (connection.close({ code: close_code, reason, termination: "killed" })) closed++;
 	}
 	return { closed, already_closing: connections.length - closed };
 }

@@ -42,6 +42,7 @@ export function errorVerdict(error: GatewayError): Verdict {
 		case "HANDSHAKE_TIMEOUT":
 			return provoked("handshake_timeout");
 		case "BAD_BACKEND_HANDSHAKE":
+		case "BAD_BACKEND_ANSWER":
 			return provoked("bad_handshake");
 		default:
 			return NEUTRAL;

@@ -36,7 +36,7 @@ describe("docs/observability.md", () => {
 			"ws.open": openFields(FACTS, OPENED),
 			"ws.close": closeFields(FACTS, CLOSED),
 			"ws.reject": rejectFields(FACTS, REFUSED),
-			"http.request": httpFields(FACTS, { method: "GET", status: 200, duration_ms: 1, bytes_out: 1 }),
+			"http.request": httpFields(FACTS, { method: "GET", status: 200, duration_ms: 1, bytes_in: 0, bytes_out: 1 }),
 		};
 		const connection = Object.keys(factFields(FACTS));
 		const expected = new Map(COMMON.map((name) => [name, "every line"]));

@@ -92,7 +92,7 @@ describe("log lines as JSON", () => {
 
 	it("writes http.request", () => {
 		const { sink, last } = recorded();
-		sink.http(FACTS, { method: "POST", status: 200, duration_ms: 4.56789, bytes_out: 9 });
+		sink.http(FACTS, { method: "POST", status: 200, duration_ms: 4.56789, bytes_in: 0, bytes_out: 9 });
 		expect(last()).toEqual({
 			...COMMON,
 			level: "info",
@@ -100,6 +100,7 @@ describe("log lines as JSON", () => {
 			method: "POST",
 			status: 200,
 			duration_ms: 4.568,
+			bytes_in: 0,
 			bytes_out: 9,
 		});
 	});
@@ -165,7 +166,7 @@ describe("log levels", () => {
 		const { sink, lines } = recorded({ level: "warn" });
 		sink.open(FACTS, OPENED);
 		sink.close(FACTS, CLOSED);
-		sink.http(FACTS, { method: "GET", status: 200, duration_ms: 1, bytes_out: 0 });
+		sink.http(FACTS, { method: "GET", status: 200, duration_ms: 1, bytes_in: 0, bytes_out: 0 });
 		sink.notice("info", "endpoint.up", {});
 		sink.reject(FACTS, { ...REFUSED, code: "NO_ROUTE", status: 404 });
 		expect(lines).toEqual([]);

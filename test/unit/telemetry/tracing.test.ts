@@ -73,7 +73,7 @@ describe("the tracer", () => {
 		const tracing = new OpenTelemetryTracing();
 		const { request, facts } = incoming({ method: "PROPFIND", facts: { path: "/x".repeat(5000) } });
 		tracing.begin(request, false);
-		tracing.http(facts, { method: "PROPFIND", status: 200, duration_ms: 1, bytes_out: 0 });
+		tracing.http(facts, { method: "PROPFIND", status: 200, duration_ms: 1, bytes_in: 0, bytes_out: 0 });
 		const [span] = exporter.getFinishedSpans();
 		expect(span?.name).toBe("HTTP");
 		expect(span?.attributes).toMatchObject({

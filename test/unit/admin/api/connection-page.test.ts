@@ -3,9 +3,10 @@ import { describe, expect, it } from "vitest";
 import { connectionPage } from "../../../../src/admin/api/connection-page.ts";
 import { Connection, Connections } from "../../../../src/gateway/connections.ts";
 import { GatewayEvents } from "../../../../src/gateway/events.ts";
+import type { Session } from "../../../../src/gateway/session.ts";
 
 /** Connections that never had sockets: here only the list counts. */
-function open(count: number): Connection[] {
+function open(count: number): Session[] {
 	const owner = new Connections(new GatewayEvents(), () => 0);
 	for (let i = 0; i < count; i++) {
 		const facts = {

@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { connectionPage, type PageQuery } from "../../../../src/admin/api/connection-page.ts";
 import { Connection, Connections } from "../../../../src/gateway/connections.ts";
 import { GatewayEvents } from "../../../../src/gateway/events.ts";
+import type { Session } from "../../../../src/gateway/session.ts";
 import { mergedPage, queryOfEach } from "../../../../src/supervisor/admin/connections.ts";
 import { workerSequence } from "../../../../src/supervisor/admin/sequence.ts";
 
@@ -19,7 +20,7 @@ interface Opened {
 }
 
 /** What each worker has; connections that never had sockets: here only the list counts. */
-function opened(all: readonly Opened[]): Connection[][] {
+function opened(all: readonly Opened[]): Session[][] {
 	let now = Date.UTC(2026, 0, 1);
 	const owners = Array.from({ length: WORKERS }, (_, index) => {
 		const next = workerSequence(index + 1, () => now);
@@ -44,9 +45,9 @@ function opened(all: readonly Opened[]): Connection[][] {
 	return owners.map((owner) => [...owner.list()]);
 }
 
-const page = (open: Iterable<Connection>, query: PageQuery) => connectionPage(open, query) as unknown as Page;
+const page = (open: Iterable<Session>, query: PageQuery) => connectionPage(open, query) as unknown as Page;
 
-function ofWorkers(workers: readonly Connection[][], query: PageQuery): Page {
+function ofWorkers(workers: readonly Session[][], query: PageQuery): Page {
 	return mergedPage(
 		workers.map((open) => structuredClone(page(open, queryOfEach(query)))),
 		query,

@@ -56,7 +56,7 @@ describe("log lines as nginx's combined", () => {
 	it("writes plain HTTP with its method and status", () => {
 		const { sink, last } = recorded();
 		const facts = { ...FACTS, [DETAILS]: { method: "POST", referer: undefined, bodyBytes: 0 } };
-		sink.http(facts, { method: "POST", status: 200, duration_ms: 1, bytes_out: 9 });
+		sink.http(facts, { method: "POST", status: 200, duration_ms: 1, bytes_in: 0, bytes_out: 9 });
 		expect(COMBINED.exec(last())?.slice(4, 7)).toEqual(["POST /ws HTTP/1.1", "200", "9"]);
 	});
 

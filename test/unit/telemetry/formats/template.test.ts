@@ -97,6 +97,7 @@ describe("log.template", () => {
 			method: "POST",
 			status: 201,
 			duration_ms: 4.6,
+			bytes_in: 0,
 			bytes_out: 9,
 		});
 		expect(last()).toBe("http.request POST 201 - 201 0.005 9");

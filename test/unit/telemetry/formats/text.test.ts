@@ -52,7 +52,7 @@ describe("log lines as text", () => {
 
 	it("shows plain HTTP with method and path", () => {
 		const { sink, last } = recorded();
-		sink.http(FACTS, { method: "GET", status: 200, duration_ms: 1.04, bytes_out: 9 });
+		sink.http(FACTS, { method: "GET", status: 200, duration_ms: 1.04, bytes_in: 0, bytes_out: 9 });
 		expect(last()).toMatch(/ INFO http\.request chat -> 127\.0\.0\.1:7001 GET \/ws 200 1ms .*bytes_out=9$/);
 	});
 
