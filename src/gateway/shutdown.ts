@@ -10,6 +10,8 @@ export interface Stoppable {
 
 /** Pause between two looks whether everything has ended. */
 const LOOK_MS = 20;
+/** After the cut, for the last lines. */
+const LAST_MS = 1_000;
 
 export class ShutDown {
 	/** Resolves when no connection is left. */
@@ -56,7 +58,13 @@ export class ShutDown {
 			await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
 		}
 		this.#cutOff();
-		await connections.empty();
+		// What was cut says so at once; whatever does not must not keep the process.
+		let timer: NodeJS.Timeout | undefined;
+		const limit = new Promise<void>((resolve) => {
+			timer = setTimeout(resolve, LAST_MS);
+		});
+		await Promise.race([connections.empty(), limit]);
+		clearTimeout(timer);
 	}
 
 	#cutOff(): void {

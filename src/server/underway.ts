@@ -20,8 +20,6 @@ const MAX_UNREAD_MS = 1_000;
 const LOOK_MS = 1_000;
 /** The first makes the system of a client that is gone say so, the second notices it. */
 const PROBES = 2;
-/** So many looks at an answer that has begun find nothing new before its client counts as gone. */
-const SILENT_LOOKS = 3;
 /** How long a client may take for the rest of a body that nobody wants any more. */
 const LINGER_MS = 2_000;
 
@@ -47,7 +45,8 @@ export class Underway {
 	#over = false;
 	#probes = 0;
 	#written = 0;
-	#silent = 0;
+	/** Its client closed its side when it had a part of it. */
+	#leftMidway = false;
 	#timer: NodeJS.Timeout | undefined;
 	readonly #onData = (chunk: Buffer): void => this.#hold(chunk);
 	readonly #onDrain = (): boolean => this.#response.emit("drain");
@@ -116,11 +115,13 @@ export class Underway {
 	}
 
 	/**
-	 * The client has closed its side: it waits for the answer (RFC 9112 §9.6), or it is gone; the network says the same. So
-	 * it is looked at from time to time whether what is sent still arrives.
+	 * The client has closed its side: it waits for the answer (RFC 9112 §9.6), or it is gone; the network says the same of
+	 * both. Whoever waits closes it behind the request, so one that does it in the middle of an answer counts as gone when
+	 * nothing is sent that would show it. Before the answer an interim one is sent for that.
 	 */
 	#clientEnded(): void {
 		this.#ended = true;
+		this.#leftMidway = this.#response.headersSent;
 		this.#written = this.#socket.bytesWritten;
 		this.#lookAgain();
 	}
@@ -134,9 +135,7 @@ export class Underway {
 		const response = this.#response;
 		const { bytesWritten, writableLength } = this.#socket;
 		if (response.headersSent) {
-			// Between the parts of an answer nobody can be asked.
-			this.#silent = bytesWritten === this.#written && writableLength === 0 ? this.#silent + 1 : 0;
-			if (this.#silent === SILENT_LOOKS) this.#socket.destroy();
+			if (this.#leftMidway && bytesWritten === this.#written && writableLength === 0) this.#socket.destroy();
 		} else if (this.request.httpVersion !== "1.1") {
 			this.#socket.destroy();
 		} else if (this.#probes++ < PROBES) {

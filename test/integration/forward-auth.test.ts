@@ -215,6 +215,15 @@ test("no answer, a 5xx and an odd one keep clients out, unless failure_mode says
 	expect((await nobody.upgrade("/")).head.status).toBe(503);
 });
 
+test("an answer that cannot be passed on keeps clients out with 502, and hurts nobody", async () => {
+	const auth = await startAuth((request) => request.socket.end("HTTP/1.1 000 X\r\nContent-Length: 2\r\n\r\nok"));
+	const { upgrade, http, seen } = await startGuarded(rule(auth.url));
+	const client = await upgrade("/");
+	await expectRejection(client, client.head, 502, "BAD_BACKEND_ANSWER");
+	expect((await http("/")).head.status).toBe(502);
+	expect(seen).toEqual([]);
+});
+
 test("a client that leaves while it waits takes its question along", async () => {
 	const auth = await startAuth(() => undefined);
 	const guarded = await startGuarded(rule(auth.url, ", timeout: 10s"));

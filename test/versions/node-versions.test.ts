@@ -11,7 +11,7 @@ import { startNode } from "../harness/child.ts";
 import { frame, OPCODE } from "../harness/frames.ts";
 import { until } from "../harness/poll.ts";
 import { accepting, type RawBackend, startRawBackend } from "../harness/raw-backend.ts";
-import { openRaw, type RawClient } from "../harness/raw-client.ts";
+import { connectRaw, openRaw, type RawClient } from "../harness/raw-client.ts";
 import type { RawPeer } from "../harness/raw-peer.ts";
 import { visit } from "../harness/tls-visit.ts";
 import { listen, startWsBackend } from "../harness/ws-backend.ts";
@@ -75,6 +75,32 @@ describe.each(versions)("Node $version", { timeout: 60_000 }, (node) => {
 		for (const leg of LEGS) await backpressure(gateway.url(leg, leg));
 		for (const leg of LEGS) await endings(gateway, leg, raw[leg]);
 		await gateway.stopped();
+	});
+
+	it("asks one pipelined request at a time, and frees what a client leaves behind", async () => {
+		const backend = await startRawBackend(async (peer) => {
+			for (let count = 1; ; count++) {
+				await peer.readHead(60_000);
+				if (count <= 3) peer.write(`HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n${count}`);
+			}
+		});
+		const gateway = await startGatewayOn(node, "reused", { app: backend.url });
+		for (const leg of LEGS) {
+			const client = await connectRaw({ port: gateway.ports[leg], tls: leg === "tls" });
+			client.write("GET /app HTTP/1.1\r\nHost: x\r\n\r\n".repeat(20));
+			for (const text of ["1", "2", "3"]) expect(await client.readBody(await client.readHead())).toBe(text);
+			const peer = await backend.connection();
+			await until(() => peer.all.toString().split("GET ").length === 5, { what: "the fourth request" });
+			expect(backend.openCount()).toBe(1);
+			client.reset();
+			await until(() => backend.openCount() === 0, { what: "the backend's connection to close" });
+			await until(() => gateway.child.out.of("http.request").length % 4 === 0, { what: "four lines" });
+		}
+		expect(gateway.child.out.of("http.request").map(({ status }) => status)).toEqual([
+			200, 200, 200, 499, 200, 200, 200, 499,
+		]);
+		gateway.child.kill("SIGTERM");
+		expect(await gateway.child.exit(5_000)).toEqual({ code: 0, signal: null });
 	});
 
 	it("serves with two workers, which take each other's TLS sessions, and the right certificate to each name", async () => {
