@@ -26,7 +26,7 @@ ${ADMIN_HELP}
 /** What is shown of a connection. */
 interface Row {
 	readonly connection_id: string;
-	readonly kind: string;
+	readonly kind?: string;
 	readonly client_ip: string;
 	readonly route?: string;
 	readonly upstream?: string;
@@ -51,7 +51,7 @@ interface Page {
 
 const COLUMNS: readonly Column<Row>[] = [
 	{ title: "CONNECTION", value: (row) => row.connection_id },
-	{ title: "KIND", value: (row) => row.kind },
+	{ title: "KIND", value: (row) => row.kind ?? "" },
 	{ title: "CLIENT", value: (row) => row.client_ip || "(unix)" },
 	{ title: "USER", value: (row) => row.user ?? "" },
 	{ title: "ROUTE", value: (row) => row.route ?? "" },

@@ -38,7 +38,7 @@ describe("clawgate connections", () => {
 		const [head, newest, oldest, ...rest] = out.split("\n");
 		expect(rest).toEqual([""]);
 		expect(head).toMatch(
-			/^CONNECTION +CLIENT +ROUTE +ENDPOINT +SUBPROTOCOL +AGE +MSGS IN +MSGS OUT +BYTES IN +BYTES OUT$/,
+			/^CONNECTION +KIND +CLIENT +ROUTE +ENDPOINT +SUBPROTOCOL +AGE +MSGS IN +MSGS OUT +BYTES IN +BYTES OUT$/,
 		);
 		const ids = gateway.logs.filter(({ event }) => event === "ws.open").map((record) => record.connection_id);
 		expect(newest).toMatch(new RegExp(`^${ids[1]}  127.0.0.1  chat   ${two.id} `));
