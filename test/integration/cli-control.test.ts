@@ -41,8 +41,10 @@ describe("clawgate connections", () => {
 			/^CONNECTION +KIND +CLIENT +ROUTE +ENDPOINT +SUBPROTOCOL +AGE +MSGS IN +MSGS OUT +BYTES IN +BYTES OUT$/,
 		);
 		const ids = gateway.logs.filter(({ event }) => event === "ws.open").map((record) => record.connection_id);
-		expect(newest).toMatch(new RegExp(`^${ids[1]}  127.0.0.1  chat   ${two.id} `));
-		expect(oldest).toMatch(new RegExp(`^${ids[0]}  127.0.0.1  chat   ${one.id}  chat.v2 +\\d+s +1 +1 +2.0K +2.0K$`));
+		expect(newest).toMatch(new RegExp(`^${ids[1]}  websocket  127.0.0.1  chat   ${two.id} `));
+		expect(oldest).toMatch(
+			new RegExp(`^${ids[0]}  websocket  127.0.0.1  chat   ${one.id}  chat.v2 +\\d+s +1 +1 +2.0K +2.0K$`),
+		);
 		expect(head?.indexOf("SUBPROTOCOL")).toBe(oldest?.indexOf("chat.v2"));
 		expect(out).not.toContain("\u001b");
 	});
