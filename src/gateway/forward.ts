@@ -2,6 +2,7 @@
 import {
 	type IncomingMessage,
 	type InformationEvent,
+	type OutgoingMessage,
 	type RequestOptions,
 	request as requestHttp,
 	type ServerResponse,
@@ -233,7 +234,7 @@ function attempt(options: ForwardOptions, agent: BackendAgent): Promise<number |
 			});
 			// A head without a body yet (events, long polls) must not wait for it.
 			setImmediate(() => {
-				if (!res.writableEnded && !res.destroyed) res.flushHeaders();
+				if (progress.bytesOut === 0 && !res.writableEnded && !res.destroyed) sendHead(res);
 			});
 		};
 
@@ -264,9 +265,14 @@ function attempt(options: ForwardOptions, agent: BackendAgent): Promise<number |
 		outgoing.once("socket", () => {
 			if (settled) return;
 			req.on("data", countBody).pipe(outgoing);
-			outgoing.flushHeaders();
+			sendHead(outgoing);
 		});
 	});
+}
+
+/** Sends a head at once. `flushHeaders` would write it as UTF-8, and change bytes above 0x7f. */
+function sendHead(message: OutgoingMessage): void {
+	message.write("", "latin1");
 }
 
 function named(address: EndpointAddress, what: string, cause?: unknown): GatewayError {

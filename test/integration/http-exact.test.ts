@@ -15,6 +15,7 @@ const BIG = "x".repeat(100_000);
 const ANSWERS: Readonly<Record<string, string>> = {
 	"/utf8": `HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Disposition: ${UTF8}\r\nX-Raw: \xff\x80 \xe9\r\n\r\nok`,
 	"/latin1": `HTTP/1.1 200 \xe9t\xe9\r\nContent-Length: 2\r\nContent-Disposition: ${LATIN1}\r\n\r\nok`,
+	"/stream": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Raw: \xff\x80 \xe9\r\n\r\n",
 	"/trailers":
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n" +
 		"2\r\nok\r\n0\r\nX-Sum: \xc3\xa9\r\nX-Secret: 1\r\nConnection: x\r\n\r\n",
@@ -107,6 +108,22 @@ test("the bytes of the request's headers pass unchanged, repeated ones apart and
 	});
 	const request = peer.request as Head;
 	expect(request.raw).toContain(`Content-Disposition: ${UTF8}\r\nX-A: \xff\x80\r\n1: one\r\nX-B: 2\r\nx-a: again\r\n`);
+});
+
+test("they pass when the body comes later, or not at all yet", async () => {
+	const { client, head } = await ask("/stream");
+	expect(head.header("x-raw")).toBe("\xff\x80 \xe9");
+	client.reset();
+	await ask("/body", "X-A: \xff\x80\r\nContent-Length: 0\r\n", "POST");
+	const uploading = await connectRaw({ port: gateway.port });
+	uploading.write(
+		Buffer.from("POST /later HTTP/1.1\r\nHost: x\r\nX-A: \xff\x80\r\nContent-Length: 2\r\n\r\n", "latin1"),
+	);
+	const peer = await until(() => backend.connections.find(({ request }) => request?.target === "/later"), {
+		what: "the request before its body",
+	});
+	expect(peer.request?.header("x-a")).toBe("\xff\x80");
+	uploading.reset();
 });
 
 test("trailers pass, but for those that the route removes and those of the connection", async () => {
