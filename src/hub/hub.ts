@@ -47,13 +47,21 @@ export class Hub implements EngineListener {
 	/** When the first publication came that is not written to everybody yet; 0 = none. */
 	#deliveringSince = 0;
 
-	/** @param delivered is told how long a publication took to its last write, in seconds */
-	constructor(name: string, config: HubConfig, delivered: (seconds: number) => void = () => {}) {
+	/**
+	 * @param clock coarse, ms
+	 * @param delivered is told how long a publication took to its last write, in seconds
+	 */
+	constructor(
+		name: string,
+		config: HubConfig,
+		clock: { readonly now: number },
+		delivered: (seconds: number) => void = () => {},
+	) {
 		this.name = name;
 		this.config = config;
 		this.rules = new TopicRules(config.topics);
 		this.#delivered = delivered;
-		this.flusher = new Flusher(() => this.#flushed());
+		this.flusher = new Flusher(clock, () => this.#flushed());
 	}
 
 	/** To be called once, before anything else. */

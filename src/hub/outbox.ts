@@ -22,11 +22,14 @@ export interface OutboxSocket {
 export class Flusher {
 	#ready: Outbox[] = [];
 	#scheduled = false;
+	/** A coarse clock, ms. */
+	readonly clock: { readonly now: number };
 	readonly #done: () => void;
 	readonly #run = (): void => this.#flush();
 
 	/** @param done called when all that was ready has been written */
-	constructor(done: () => void = () => {}) {
+	constructor(clock: { readonly now: number }, done: () => void = () => {}) {
+		this.clock = clock;
 		this.#done = done;
 	}
 
@@ -61,6 +64,10 @@ export class Outbox {
 	#first: Buffer | undefined;
 	#more: Buffer[] | undefined;
 	#bytes = 0;
+	/** Frames so far. */
+	pushed = 0;
+	/** When the last one came, on the clock of the flusher. */
+	pushedAt = 0;
 	/** The newest frame of each topic whose slow readers get only that; by topic. */
 	#latest: Map<string, Buffer> | undefined;
 
@@ -87,6 +94,8 @@ export class Outbox {
 			this.#socket.overflowed();
 			return false;
 		}
+		this.pushed++;
+		this.pushedAt = this.#flusher.clock.now;
 		if (this.#first === undefined) {
 			this.#first = frame;
 			this.#flusher.add(this);

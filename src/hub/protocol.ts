@@ -80,12 +80,20 @@ export interface ProtocolConnection {
 	close(): void;
 }
 
+/** A close code and what it means, in words. */
+export interface CloseReason {
+	readonly code: number;
+	readonly reason: string;
+}
+
 /** A protocol. */
 export interface HubProtocol {
 	readonly encoding: Encoding;
 	/** What is sent to find dead connections; whatever comes back is an answer. */
 	readonly ping: Buffer;
 	/** The close code of a client that does not answer it. */
-	readonly noPong: { readonly code: number; readonly reason: string };
+	readonly noPong: CloseReason;
+	/** The close code of a client that does not say in time who it is. */
+	readonly stale: CloseReason;
 	open(host: Host): ProtocolConnection;
 }

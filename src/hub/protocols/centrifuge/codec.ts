@@ -22,7 +22,7 @@ const WITH_DATA = ["connect", "subscribe", "publish", "send", "rpc"] as const;
 
 export const jsonCodec: Codec = {
 	json: true,
-	encoding: encodingOf(0, OPCODE.text, encodeJson, jsonPublicationData),
+	encoding: encodingOf(0, OPCODE.text, encodeJson, true),
 	decode(message) {
 		return message
 			.toString("utf8")
@@ -34,7 +34,7 @@ export const jsonCodec: Codec = {
 
 export const protobufCodec: Codec = {
 	json: false,
-	encoding: encodingOf(1, OPCODE.binary, encodeProtobuf, (data) => data),
+	encoding: encodingOf(1, OPCODE.binary, encodeProtobuf, false),
 	decode(message) {
 		const reader = protobuf.Reader.create(message);
 		const commands: Command[] = [];
@@ -50,26 +50,15 @@ function encodingOf(
 	index: number,
 	opcode: MessageOpcode,
 	encode: (reply: Wire) => Uint8Array,
-	dataOf: (data: Uint8Array, json: boolean) => Uint8Array,
+	toJson: boolean,
 ): Encoding {
 	return {
 		index,
 		opcode,
-		publication: (channel, publication) =>
-			encode({
-				push: {
-					channel,
-					pub: wirePublication({ ...publication, data: dataOf(publication.data, publication.json) }),
-				},
-			}),
+		publication: (channel, publication) => encode({ push: { channel, pub: wirePublication(publication, toJson) } }),
 		join: (channel, info) => encode({ push: { channel, join: { info: wireInfo(info) } } }),
 		leave: (channel, info) => encode({ push: { channel, leave: { info: wireInfo(info) } } }),
 	};
-}
-
-/** Bytes that are not JSON reach clients of the JSON format as base64 in a text. */
-function jsonPublicationData(data: Uint8Array, json: boolean): Uint8Array {
-	return json ? data : Buffer.from(`"${Buffer.from(data).toString("base64")}"`);
 }
 
 function decodeLine(line: string): Command {

@@ -150,7 +150,7 @@ export class CentrifugeConnection implements ProtocolConnection, ProtocolEvents 
 				limit: limit < 0 ? undefined : limit,
 				reverse,
 			});
-			this.#send({ id, history: wireHistory(history) });
+			this.#send({ id, history: wireHistory(history, this.#codec.json) });
 		} else if (method === "ping") this.#send({ id, ping: {} });
 		else if (method === "rpc" || method === "send") await this.#ask(id, method, client, command);
 		// Subscriptions have no tokens here, so there is none to refresh.
@@ -207,7 +207,7 @@ export class CentrifugeConnection implements ProtocolConnection, ProtocolEvents 
 			}),
 		);
 		const subs: Record<string, Wire> = Object.create(null);
-		for (const each of started) if (each) subs[each[0]] = wireSubscribed(each[1].result);
+		for (const each of started) if (each) subs[each[0]] = wireSubscribed(each[1].result, this.#codec.json);
 		host.expires(expiresAt, REFRESH_GRACE);
 		const { interval } = hub.config.ping;
 		this.#send({
@@ -245,7 +245,7 @@ export class CentrifugeConnection implements ProtocolConnection, ProtocolEvents 
 			since: positionOf(request),
 			joinLeave: request.join_leave,
 		});
-		this.#send({ id, subscribe: { ...wireSubscribed(result), data: answer?.data } });
+		this.#send({ id, subscribe: { ...wireSubscribed(result, this.#codec.json), data: answer?.data } });
 		live();
 	}
 

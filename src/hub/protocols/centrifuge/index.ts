@@ -2,7 +2,7 @@
 import { messageFrame } from "../../frame.ts";
 import type { HubProtocol } from "../../protocol.ts";
 import { type Codec, jsonCodec, protobufCodec } from "./codec.ts";
-import { CentrifugeConnection } from "./connection.ts";
+import { CentrifugeConnection, DISCONNECT } from "./connection.ts";
 
 /** What a client offers as a subprotocol that wants Protobuf. */
 export const PROTOBUF_SUBPROTOCOL = "centrifuge-protobuf";
@@ -12,6 +12,7 @@ function protocolOf(codec: Codec): HubProtocol {
 		encoding: codec.encoding,
 		ping: messageFrame(codec.encoding.opcode, codec.encode({})),
 		noPong: { code: 3012, reason: "no pong" },
+		stale: DISCONNECT.stale,
 		open: (host) => new CentrifugeConnection(host, codec),
 	};
 }

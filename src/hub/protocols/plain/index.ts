@@ -36,6 +36,7 @@ export const plain: HubProtocol = {
 	encoding,
 	ping: controlFrame(OPCODE.ping, Buffer.alloc(0)),
 	noPong: { code: 1001, reason: "no answer to pings" },
+	stale: { code: 1008, reason: "the client did not say who it is" },
 	open: (host) => new PlainConnection(host),
 };
 
