@@ -87,6 +87,8 @@ export interface EngineListener {
 	joined(topic: string, info: ClientInfo): void;
 	left(topic: string, info: ClientInfo): void;
 	ordered(order: Order): void;
+	/** How many subscribers of this process its topics have. */
+	counted(): ReadonlyMap<string, number>;
 }
 
 /**
@@ -106,8 +108,8 @@ export interface HubEngine {
 	leave(topic: string, client: string): void;
 	/** By connection id. */
 	presence(topic: string): Promise<ReadonlyMap<string, ClientInfo>>;
-	/** Topics that some process follows, by name. */
-	topics(): Promise<readonly string[]>;
+	/** Topics that some process follows, and how many subscribers they have over all processes. */
+	topics(): Promise<ReadonlyMap<string, number>>;
 	/** Has every process carry it out. */
 	order(order: Order): Promise<void>;
 }

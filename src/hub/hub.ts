@@ -254,6 +254,10 @@ export class Hub implements EngineListener {
 		}
 	}
 
+	counted(): ReadonlyMap<string, number> {
+		return new Map([...this.#topics.values()].map(({ name, subscribers }) => [name, subscribers.length]));
+	}
+
 	#message(payload: ConstructorParameters<typeof Message>[0], offset: number): Message {
 		return new Message(payload, this.config.compression?.min_size ?? Number.POSITIVE_INFINITY, offset);
 	}

@@ -1,5 +1,5 @@
 /**
- * The members of a JSON object as the texts they were sent as. A payload is passed on byte for byte: to read it and write
+ * The members of a JSON object, and the elements of a list, as the texts they were sent as. A payload is passed on byte for byte: to read it and write
  * it again would change numbers beyond 2^53, and cost more.
  */
 
@@ -22,6 +22,22 @@ export function rawMembers(text: string): Map<string, string> {
 		if (text[at] === ",") at = skipSpace(text, at + 1);
 	}
 	return members;
+}
+
+/**
+ * The text of each element of a list.
+ * @param text a JSON array that `JSON.parse` takes
+ */
+export function rawElements(text: string): string[] {
+	const elements: string[] = [];
+	let at = skipSpace(text, skipSpace(text, 0) + 1);
+	while (at < text.length && text[at] !== "]") {
+		const end = endOfValue(text, at);
+		elements.push(text.slice(at, end));
+		at = skipSpace(text, end);
+		if (text[at] === ",") at = skipSpace(text, at + 1);
+	}
+	return elements;
 }
 
 function skipSpace(text: string, at: number): number {

@@ -71,7 +71,7 @@ class Node implements HubEngine {
 		return this.#engine.presence(topic);
 	}
 
-	async topics(): Promise<readonly string[]> {
+	async topics(): Promise<ReadonlyMap<string, number>> {
 		return this.#engine.topics();
 	}
 
@@ -183,8 +183,12 @@ export class MemoryEngine {
 		return new Map([...clients].map(([client, { info }]) => [client, info]));
 	}
 
-	topics(): readonly string[] {
-		return [...this.#followers.keys()];
+	topics(): ReadonlyMap<string, number> {
+		const topics = new Map<string, number>();
+		for (const { listener } of this.#nodes) {
+			for (const [topic, count] of listener.counted()) topics.set(topic, (topics.get(topic) ?? 0) + count);
+		}
+		return topics;
 	}
 
 	order(order: Order): void {
