@@ -30,6 +30,7 @@ export type HubErrorCode = keyof typeof HUB_ERRORS;
 /** A refusal of a hub. */
 export class HubError extends Error {
 	readonly code: HubErrorCode;
+	/** In Centrifugo's protocol and HTTP API. */
 	readonly number: number;
 	readonly temporary: boolean;
 
