@@ -1,6 +1,8 @@
 /** An entry of `hubs`. */
 import { z } from "zod";
 import { finiteDuration, rateText, size } from "../options.ts";
+import { eventOptions } from "./backend/events.ts";
+import { backendOptions } from "./backend/questions.ts";
 import { patternProblem, TopicPattern } from "./topic.ts";
 
 const positive = finiteDuration.refine((ms) => ms > 0, { error: "has to be longer than 0" });
@@ -124,6 +126,12 @@ export const hubOptions = z.strictObject({
 	topics: z.array(topicRule).min(1, { error: "expected at least one topic rule" }).meta({
 		description: "Which topics there are. The first rule that matches holds; a topic without a rule is unknown.",
 	}),
+	backend: backendOptions.optional().meta({
+		description: "A backend that is asked before clients do something, over HTTP, as Centrifugo's proxy asks.",
+	}),
+	events: eventOptions.optional().meta({
+		description: "A backend that is told what happens, as batches of CloudEvents over HTTP.",
+	}),
 	limits: limitOptions.prefault({}).meta({ description: "How much one connection may do." }),
 	compression: compressionOptions.optional().meta({
 		description: "permessage-deflate towards clients that offer it: each publication is compressed once for all.",
@@ -138,7 +146,12 @@ export type HubConfig = z.output<typeof hubOptions>;
 export const hubTarget = z
 	.union([
 		z.string().min(1),
-		z.strictObject({ name: z.string().min(1), protocol: z.enum(["centrifuge", "plain"]).prefault("centrifuge") }),
+		z.strictObject({
+			name: z.string().min(1).meta({ description: "Name of the hub." }),
+			protocol: z.enum(["centrifuge", "plain"]).prefault("centrifuge").meta({
+				description: "What clients speak: `centrifuge` (the SDKs of Centrifugo), or `plain` JSON objects.",
+			}),
+		}),
 	])
 	.transform((target) => (typeof target === "string" ? { name: target, protocol: "centrifuge" as const } : target));
 

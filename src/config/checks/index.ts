@@ -8,6 +8,7 @@ import { clientAuth } from "./client-auth.ts";
 import { drainTimes } from "./drain-times.ts";
 import { endpoints } from "./endpoints.ts";
 import { health } from "./health.ts";
+import { hubRoutes } from "./hub-routes.ts";
 import { names } from "./names.ts";
 import { readableFiles } from "./readable-files.ts";
 import { shadowedRoutes } from "./shadowed-routes.ts";
@@ -20,6 +21,7 @@ export const CHECKS: readonly Check[] = [
 	endpoints,
 	health,
 	targets,
+	hubRoutes,
 	readableFiles,
 	certificates,
 	clientAuth,
