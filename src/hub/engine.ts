@@ -88,7 +88,7 @@ export interface EngineListener {
 	left(topic: string, info: ClientInfo): void;
 	ordered(order: Order): void;
 	/** How many subscribers of this process its topics have. */
-	counted(): ReadonlyMap<string, number>;
+	counted(): ReadonlyMap<string, number> | Promise<ReadonlyMap<string, number>>;
 }
 
 /**

@@ -71,7 +71,7 @@ class Node implements HubEngine {
 		return this.#engine.presence(topic);
 	}
 
-	async topics(): Promise<ReadonlyMap<string, number>> {
+	topics(): Promise<ReadonlyMap<string, number>> {
 		return this.#engine.topics();
 	}
 
@@ -183,10 +183,10 @@ export class MemoryEngine {
 		return new Map([...clients].map(([client, { info }]) => [client, info]));
 	}
 
-	topics(): ReadonlyMap<string, number> {
+	async topics(): Promise<ReadonlyMap<string, number>> {
 		const topics = new Map<string, number>();
-		for (const { listener } of this.#nodes) {
-			for (const [topic, count] of listener.counted()) topics.set(topic, (topics.get(topic) ?? 0) + count);
+		for (const counts of await Promise.all([...this.#nodes].map(async ({ listener }) => await listener.counted()))) {
+			for (const [topic, count] of counts) topics.set(topic, (topics.get(topic) ?? 0) + count);
 		}
 		return topics;
 	}
