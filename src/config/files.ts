@@ -20,6 +20,7 @@ const FILE_OPTIONS = [
 	"routes.*.auth.jwt.public_key",
 	"routes.*.auth.api_key.keys_file",
 	"routes.*.auth.basic.users_file",
+	"hub_api.keys_file",
 ] as const;
 
 /** Larger ones are not what was meant. */

@@ -1,5 +1,6 @@
 /** An entry of `routes`, and `defaults`. */
 import { z } from "zod";
+import { hubTarget } from "../hub/options.ts";
 import { OFF } from "../options.ts";
 import { connectionLimitOptions } from "../policy/connection-limits.ts";
 import { policyOptions } from "../policy/index.ts";
@@ -97,7 +98,10 @@ export const routeOptions = z.strictObject({
 			"Name in logs, metrics and the admin API, and what a reload recognises the route by. Without one it is `route-1`, `route-2` … by position.",
 	}),
 	match: matchOptions.prefault({}).meta({ description: "Which requests it is for; all keys have to match." }),
-	upstream: z.string().optional().meta({ description: "Name of the upstream. Exactly one of `upstream` and `split`." }),
+	upstream: z
+		.string()
+		.optional()
+		.meta({ description: "Name of the upstream. Exactly one of `upstream`, `split` and `hub`." }),
 	split: splitOptions.optional().meta({
 		description:
 			"Shares clients out between upstreams. A client stays at its upstream by `sticky` of the upstreams, else by `split_cookie`, else by what they hash on.",
@@ -105,5 +109,6 @@ export const routeOptions = z.strictObject({
 	split_cookie: splitCookieOptions
 		.optional()
 		.meta({ description: "A cookie that keeps a client at its upstream of `split`. `{}` has the defaults." }),
+	hub: hubTarget.optional().meta({ description: "The hub where connections end: its name, or `{ name, protocol }`." }),
 	...commonOptions,
 });

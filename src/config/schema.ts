@@ -1,7 +1,9 @@
 /** The schema of routes.yaml, put together from the parts' own option schemas, and the types it gives. */
 import { z } from "zod";
+import { hubOptions } from "../hub/options.ts";
 import { cidr } from "../options.ts";
 import { adminOptions } from "./admin.ts";
+import { hubApiOptions } from "./hub-api.ts";
 import { listenerOptions } from "./listener.ts";
 import { logOptions } from "./log.ts";
 import { defaultOptions, routeOptions } from "./route.ts";
@@ -28,9 +30,19 @@ export const configSchema = z.strictObject({
 		.meta({ description: "Where clients connect." }),
 	defaults: defaultOptions.optional().meta({
 		description:
-			"Values for all routes: any key of a route except `name`, `match`, `upstream` and `split`. A route's own value wins key by key; lists are replaced as a whole.",
+			"Values for all routes: any key of a route except `name`, `match`, `upstream`, `split` and `hub`. A route's own value wins key by key; lists are replaced as a whole.",
 	}),
-	upstreams: z.record(nameText, upstreamOptions).meta({ description: "Pools of servers by name." }),
+	upstreams: z
+		.record(nameText, upstreamOptions)
+		.prefault({})
+		.meta({ description: "Pools of servers by name. May be left out where no route leads to one." }),
+	hubs: z
+		.record(nameText, hubOptions)
+		.prefault({})
+		.meta({ description: "Sets of topics by name: connections end in the gateway, and backends publish to them." }),
+	hub_api: hubApiOptions.optional().meta({
+		description: "Where backends publish: an HTTP server of its own, never a public one.",
+	}),
 	routes: z
 		.array(routeOptions)
 		.min(1, { error: "expected at least one route" })
@@ -43,8 +55,9 @@ type Output = z.output<typeof configSchema>;
 export type ListenerConfig = Output["listeners"][number] & { name: string };
 /** An entry of `upstreams`. File names are absolute. */
 export type UpstreamConfig = Output["upstreams"][string];
-/** An entry of `routes` with `defaults` merged in. Exactly one of `upstream` and `split` is set. Times in ms, `OFF` = never. */
+/** An entry of `routes` with `defaults` merged in. Exactly one of `upstream`, `split` and `hub` is set. Times in ms, `OFF` = never. */
 export type RouteConfig = Output["routes"][number] & { name: string };
+export type HubApiConfig = NonNullable<Output["hub_api"]>;
 export type DrainConfig = RouteConfig["drain"];
 export type AdminConfig = NonNullable<Output["admin"]>;
 export type LogConfig = Output["log"];

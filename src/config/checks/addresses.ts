@@ -1,4 +1,4 @@
-/** Addresses of listeners and the admin port: none twice, and admin not in the open. */
+/** Addresses of listeners, the admin port and the hub API: none twice, and the last two not in the open. */
 import { addressesClash, isLoopback, type ListenAddress, parseListenAddress } from "../address.ts";
 import { formatPath } from "../problem.ts";
 import { type Found, isMap, textsAt } from "../values-at.ts";
@@ -7,7 +7,8 @@ import type { Check } from "./check.ts";
 export const addresses: Check = ({ data, source }) => {
 	const problems = [];
 	const open: Found<ListenAddress>[] = [];
-	for (const { path, value } of [...textsAt(data, "listeners.*.address"), ...textsAt(data, "admin.address")]) {
+	const places = ["listeners.*.address", "admin.address", "hub_api.address"];
+	for (const { path, value } of places.flatMap((place) => textsAt(data, place))) {
 		const address = parseListenAddress(value);
 		if (!address) continue;
 		const taken = open.find((other) => addressesClash(other.value, address));
@@ -20,6 +21,10 @@ export const addresses: Check = ({ data, source }) => {
 					"a token is required unless admin.address is on loopback, such as 127.0.0.1:9090",
 				),
 			);
+		}
+		if (path[0] === "hub_api" && !isLoopback(address) && textsAt(data, "hub_api.keys_file").length === 0) {
+			const message = "keys are required unless hub_api.address is on loopback, such as 127.0.0.1:9091";
+			problems.push(source.problem(["hub_api", "keys_file"], message));
 		}
 	}
 	return problems;

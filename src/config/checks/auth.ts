@@ -26,6 +26,9 @@ export const auth: Check = (context) => [
 			({ path, value }) => checkFile(context, path, value, parse),
 		),
 	),
+	...textsAt(context.data, "hub_api.keys_file").flatMap(({ path, value }) =>
+		checkFile(context, path, value, parseKeysFile),
+	),
 	...mapsAt(context.data, "routes.*").flatMap(({ path, value }) => checkRoute(context, path, value)),
 ];
 

@@ -4,12 +4,12 @@ import { type Found, mapsAt, type RawMap } from "../values-at.ts";
 import type { Check, CheckContext } from "./check.ts";
 
 /** Where, which keys. */
-const EXACTLY_ONE: readonly (readonly [string, readonly [string, string]])[] = [
+const EXACTLY_ONE: readonly (readonly [string, readonly string[]])[] = [
 	["listeners.*.tls", ["certificates", "self_signed"]],
-	["routes.*", ["upstream", "split"]],
+	["routes.*", ["upstream", "split", "hub"]],
 ];
 
-const AT_MOST_ONE: readonly (readonly [string, readonly [string, string]])[] = [["log", ["format", "template"]]];
+const AT_MOST_ONE: readonly (readonly [string, readonly string[]])[] = [["log", ["format", "template"]]];
 
 const TOGETHER: readonly (readonly [string, readonly [string, string]])[] = [["upstreams.*.tls", ["cert", "key"]]];
 
@@ -19,7 +19,7 @@ export const choices: Check = (context) => [
 	...TOGETHER.flatMap(([where, keys]) => mapsAt(context.data, where).flatMap((map) => both(context, map, keys))),
 ];
 
-function notBoth({ source }: CheckContext, { path, value }: Found<RawMap>, keys: readonly [string, string]) {
+function notBoth({ source }: CheckContext, { path, value }: Found<RawMap>, keys: readonly string[]) {
 	// The second one in the file is the one too many.
 	const [first, second] = Object.keys(value).filter((key) => keys.includes(key));
 	if (second === undefined) return [];
@@ -28,13 +28,13 @@ function notBoth({ source }: CheckContext, { path, value }: Found<RawMap>, keys:
 	];
 }
 
-function oneOf(context: CheckContext, found: Found<RawMap>, keys: readonly [string, string]) {
+function oneOf(context: CheckContext, found: Found<RawMap>, keys: readonly string[]) {
 	const { path, value } = found;
 	const present = keys.filter((key) => Object.hasOwn(value, key));
 	if (present.length > 0) return notBoth(context, found, keys);
 	// A mistyped key is reported as unknown already.
 	if (Object.keys(value).some((key) => nearest(key, keys) !== undefined)) return [];
-	return [context.source.problem(path, `needs one of ${keys.join(" and ")}`)];
+	return [context.source.problem(path, `needs one of ${keys.slice(0, -1).join(", ")} and ${keys.at(-1)}`)];
 }
 
 function both({ source }: CheckContext, { path, value }: Found<RawMap>, keys: readonly [string, string]) {

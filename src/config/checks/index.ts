@@ -9,6 +9,7 @@ import { drainTimes } from "./drain-times.ts";
 import { endpoints } from "./endpoints.ts";
 import { filePermissions } from "./file-permissions.ts";
 import { health } from "./health.ts";
+import { hubRoutes } from "./hub-routes.ts";
 import { names } from "./names.ts";
 import { pathPatterns } from "./path-patterns.ts";
 import { readableFiles } from "./readable-files.ts";
@@ -26,6 +27,7 @@ export const CHECKS: readonly Check[] = [
 	targets,
 	pathPatterns,
 	splits,
+	hubRoutes,
 	readableFiles,
 	certificates,
 	filePermissions,

@@ -1,0 +1,234 @@
+/** A client of a `plain` hub: topics over a connection that comes back, without a gap where the topic keeps history. */
+import { Emitter } from "./emitter.ts";
+import { type Disconnected, ReconnectingSocket, type SocketOptions, type SocketState } from "./reconnecting-socket.ts";
+
+/** What came, and where in the topic it stands. */
+export interface Publication {
+	readonly topic: string;
+	/** What was published. */
+	readonly data: unknown;
+	/** Its place in the topic; undefined where the topic keeps no history. */
+	readonly offset: number | undefined;
+}
+
+/** A topic is followed from here on. */
+export interface Subscribed {
+	readonly topic: string;
+	/** After a lost connection: true = everything that was missed has come or comes now; false = something is missing. */
+	readonly recovered: boolean | undefined;
+}
+
+/** What the hub refused. */
+export interface Refused {
+	readonly topic: string | undefined;
+	/** `UNKNOWN_TOPIC`, `PERMISSION_DENIED` … */
+	readonly code: string;
+	readonly message: string;
+}
+
+export interface HubEvents {
+	connecting: { readonly tries: number };
+	/** The hub has said hello; with the connection's id. */
+	connected: { readonly connection: string };
+	message: Publication;
+	subscribed: Subscribed;
+	unsubscribed: { readonly topic: string; readonly code: number | undefined; readonly reason: string | undefined };
+	disconnected: Disconnected;
+	refused: Refused;
+	error: unknown;
+}
+
+type Listener = (data: unknown, publication: Publication) => void;
+
+interface Topic {
+	readonly listeners: Set<Listener>;
+	epoch: string | undefined;
+	offset: number | undefined;
+}
+
+interface Waiting {
+	readonly resolve: () => void;
+	readonly reject: (error: Error) => void;
+}
+
+/** A message of the hub. */
+interface Incoming {
+	readonly type: string;
+	readonly id?: number;
+	readonly topic?: string;
+	readonly data?: unknown;
+	readonly offset?: number;
+	readonly epoch?: string;
+	readonly recovered?: boolean;
+	readonly connection?: string;
+	readonly code?: string | number;
+	readonly message?: string;
+	readonly reason?: string;
+}
+
+/** Subscriptions ended with such a code are asked for again, with their position. */
+const RESUBSCRIBE_FROM = 2_500;
+
+export class HubConnection extends Emitter<HubEvents> {
+	readonly #socket: ReconnectingSocket;
+	readonly #topics = new Map<string, Topic>();
+	readonly #waiting = new Map<number, Waiting>();
+	#lastId = 0;
+	#ready = false;
+
+	/** @param url of a route with `hub: { name, protocol: plain }` */
+	constructor(url: string, options: SocketOptions = {}) {
+		super();
+		this.#socket = new ReconnectingSocket(url, options);
+		this.#socket.on("connecting", (event) => this.emit("connecting", event));
+		this.#socket.on("error", (error) => this.emit("error", error));
+		this.#socket.on("message", ({ data }) => this.#receive(String(data)));
+		this.#socket.on("disconnected", (event) => this.#disconnected(event));
+	}
+
+	/** `connected` when the hub has said hello. */
+	get state(): SocketState {
+		return this.#ready ? "connected" : this.#socket.state === "disconnected" ? "disconnected" : "connecting";
+	}
+
+	/** Follows a topic, now and after each reconnection; returns what ends it. */
+	subscribe(topic: string, listener: Listener): () => void {
+		let known = this.#topics.get(topic);
+		if (!known) {
+			known = { listeners: new Set(), epoch: undefined, offset: undefined };
+			this.#topics.set(topic, known);
+			if (this.#ready) this.#ask(topic, known);
+		}
+		const { listeners } = known;
+		listeners.add(listener);
+		return () => {
+			listeners.delete(listener);
+			if (listeners.size > 0 || this.#topics.get(topic) !== known) return;
+			this.#topics.delete(topic);
+			if (this.#ready) this.#send({ action: "unsubscribe", topic });
+		};
+	}
+
+	/**
+	 * Publishes.
+	 * @throws Error what the hub refused, or that there is no connection, as a rejection
+	 */
+	publish(topic: string, data: unknown): Promise<void> {
+		if (!this.#ready) return Promise.reject(new Error("not connected"));
+		const id = ++this.#lastId;
+		return new Promise((resolve, reject) => {
+			this.#waiting.set(id, { resolve, reject });
+			this.#send({ action: "publish", topic, data, id });
+		});
+	}
+
+	/** The topics that begin with `prefix`, such as `user.7.`: their names are given without it. */
+	namespace(prefix: string): Namespace {
+		return {
+			subscribe: (topic, listener) => this.subscribe(prefix + topic, listener),
+			publish: (topic, data) => this.publish(prefix + topic, data),
+			namespace: (more) => this.namespace(prefix + more),
+		};
+	}
+
+	/** Ends it for good. */
+	close(code?: number, reason?: string): void {
+		this.#socket.close(code, reason);
+	}
+
+	#receive(text: string): void {
+		let message: Incoming;
+		try {
+			message = JSON.parse(text) as Incoming;
+		} catch (error) {
+			this.emit("error", error);
+			return;
+		}
+		switch (message.type) {
+			case "connection_success":
+				this.#ready = true;
+				this.emit("connected", { connection: message.connection ?? "" });
+				for (const [topic, known] of this.#topics) this.#ask(topic, known);
+				return;
+			case "subscribed":
+				this.#subscribed(message);
+				return;
+			case "unsubscribed":
+				this.#unsubscribed(message);
+				return;
+			case "published":
+				this.#settle(message.id)?.resolve();
+				return;
+			case "error":
+				this.#refused(message);
+				return;
+			case "pong":
+				return;
+			default:
+				this.#published(message);
+		}
+	}
+
+	#subscribed({ topic = "", epoch, offset, recovered }: Incoming): void {
+		const known = this.#topics.get(topic);
+		if (known) {
+			known.epoch = epoch;
+			// What was missed comes behind this message, up to this place.
+			if (recovered !== true) known.offset = offset;
+		}
+		this.emit("subscribed", { topic, recovered });
+	}
+
+	#unsubscribed({ topic = "", code, reason }: Incoming): void {
+		const known = this.#topics.get(topic);
+		const number = typeof code === "number" ? code : undefined;
+		if (known && number !== undefined && number >= RESUBSCRIBE_FROM) this.#ask(topic, known);
+		else if (number !== undefined) this.#topics.delete(topic);
+		this.emit("unsubscribed", { topic, code: number, reason });
+	}
+
+	#published({ topic = "", data, offset }: Incoming): void {
+		const known = this.#topics.get(topic);
+		if (known && offset !== undefined) known.offset = offset;
+		const publication = { topic, data, offset };
+		for (const listener of [...(known?.listeners ?? [])]) listener(data, publication);
+		this.emit("message", publication);
+	}
+
+	#refused({ id, topic, code, message = "" }: Incoming): void {
+		const waiting = this.#settle(id);
+		if (waiting) waiting.reject(Object.assign(new Error(message), { code }));
+		else this.emit("refused", { topic, code: String(code), message });
+	}
+
+	#settle(id: number | undefined): Waiting | undefined {
+		const waiting = id === undefined ? undefined : this.#waiting.get(id);
+		if (waiting) this.#waiting.delete(id as number);
+		return waiting;
+	}
+
+	#disconnected(event: Disconnected): void {
+		this.#ready = false;
+		for (const { reject } of this.#waiting.values()) reject(new Error("the connection was lost"));
+		this.#waiting.clear();
+		this.emit("disconnected", event);
+	}
+
+	#ask(topic: string, { epoch, offset }: Topic): void {
+		const since = epoch !== undefined && offset !== undefined ? { epoch, offset } : undefined;
+		this.#send({ action: "subscribe", topic, since });
+	}
+
+	#send(action: object): void {
+		this.#socket.send(JSON.stringify(action));
+	}
+}
+
+/** Topics under a prefix. */
+export interface Namespace {
+	/** See {@link HubConnection.subscribe}. */
+	subscribe(topic: string, listener: Listener): () => void;
+	/** See {@link HubConnection.publish}. */
+	publish(topic: string, data: unknown): Promise<void>;
+	namespace(prefix: string): Namespace;
+}

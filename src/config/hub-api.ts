@@ -1,0 +1,14 @@
+/** The `hub_api` section: where backends publish to hubs. */
+import { z } from "zod";
+import { listenAddress } from "./address.ts";
+import { filePath } from "./values.ts";
+
+export const hubApiOptions = z.strictObject({
+	address: listenAddress.meta({
+		description: "Where it listens, written like `listeners[].address`. Off loopback it needs keys.",
+	}),
+	keys_file: filePath.optional().meta({
+		description:
+			"File with a line `name sha256:<hex>` for each backend's key: `printf %s KEY | sha256sum`. A backend sends its key as `X-API-Key`. Read again on reload.",
+	}),
+});
