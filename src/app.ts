@@ -12,16 +12,19 @@ import { type Revoked, type RevokeOptions, revoke } from "./gateway/revoke.ts";
 import { ShutDown } from "./gateway/shutdown.ts";
 import { fileReader } from "./gateway/snapshot.ts";
 import { GatewayProcess, type Shared } from "./gateway-process.ts";
+import { HubApiPort } from "./hub-api.ts";
 import { Reloader, type ReloadResult, type ReloadTrigger, restartWarnings } from "./reload.ts";
 import type { TicketKeys } from "./server/ticket-keys.ts";
 import type { NameServersOptions } from "./sockets/name-servers.ts";
 import { Monitor } from "./upstreams/monitor.ts";
+import { packageVersion } from "./version.ts";
 
 /** A running gateway, of one process or of several. */
 export interface RunningGateway {
 	/** Bound port by listener name; 0 for a unix socket. */
 	readonly ports: Readonly<Record<string, number>>;
 	readonly adminPort: number | undefined;
+	readonly hubApiPort: number | undefined;
 	/** Reads the configuration anew. Without {@link GatewayOptions.source} there is nothing to read. */
 	reload(trigger: ReloadTrigger, options?: { force?: boolean }): Promise<ReloadResult>;
 	/**
@@ -107,7 +110,10 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayHand
 			load: () => source?.load() ?? { config: gateway.snapshot.config, problems: [], files: [], contents: new Map() },
 			prepare: async (next, read) => admin.join(await serving.prepare(next, read), next.admin),
 			warnings: ({ workers }) => restartWarnings(1, workerCount(workers)),
-			applied: () => monitor.update(gateway.snapshot.upstreams.values()),
+			applied: () => {
+				monitor.update(gateway.snapshot.upstreams.values());
+				void hubApi.follow(gateway.snapshot.config.hub_api, fileReader(serving.contents));
+			},
 			files: (named) => source && watched?.set([source.file, ...named]),
 		},
 		serving.contents,
@@ -130,8 +136,11 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayHand
 		streams,
 	});
 
+	const hubApi = new HubApiPort({ hubs: gateway.hubs, events, version: packageVersion() });
+
 	const close = async (): Promise<void> => {
 		ready = false;
+		await hubApi.close();
 		watched?.stop();
 		reloader.stop();
 		monitor.stop();
@@ -145,6 +154,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayHand
 		await unlessCancelled(monitor.ready(), cancelled);
 		await listeners.open(config.listeners, fileReader(serving.contents));
 		await admin.configure(config.admin);
+		await hubApi.configure(config.hub_api, fileReader(serving.contents));
 	} catch (error) {
 		await close();
 		throw error;
@@ -163,6 +173,9 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayHand
 		},
 		get adminPort() {
 			return admin.port;
+		},
+		get hubApiPort() {
+			return hubApi.port;
 		},
 		get longestStop() {
 			const { delay, drain } = gateway.snapshot.config.shutdown;

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { compareConfigs } from "./config/compare.ts";
 import type { FileContents } from "./config/files.ts";
 import type { GatewayConfig } from "./config/schema.ts";
+import { MemoryEngines } from "./engines/memory/engines.ts";
 import { afterOn } from "./gateway/after.ts";
 import { Connections } from "./gateway/connections.ts";
 import { type DrainEvents, Drains } from "./gateway/drains.ts";
@@ -11,6 +12,7 @@ import { Forwarders } from "./gateway/forwarders.ts";
 import type { Gateway } from "./gateway/gateway.ts";
 import { countRetired, leaveEndpoint, retire } from "./gateway/retire.ts";
 import { compileSnapshot, fileReader, type Snapshot } from "./gateway/snapshot.ts";
+import { Hubs, type HubsParts } from "./hub/hubs.ts";
 import { gatewaySource } from "./metrics-source.ts";
 import type { Counters } from "./policy/counters.ts";
 import { PolicyStates } from "./policy/states.ts";
@@ -48,6 +50,8 @@ export interface Shared {
 	readonly drainEvents?: DrainEvents | undefined;
 	/** Called before lines of the log are written. */
 	readonly beforeLines?: (() => void) | undefined;
+	/** Topics live where the supervisor has them. */
+	readonly hubEngine?: HubsParts["engine"] | undefined;
 	/** Certificates made at start are the same in all workers. */
 	readonly selfSigned?: SelfSigned | undefined;
 }
@@ -82,6 +86,8 @@ export class GatewayProcess {
 	/** Connections go over to one snapshot after the other. */
 	#retiring: Promise<unknown> = Promise.resolve();
 	readonly #names: Names;
+	/** Of the hubs, where no supervisor has them. */
+	readonly #engines = new MemoryEngines();
 	readonly #stopRotation: (() => void) | undefined;
 
 	/** @throws Error when a file of the configuration cannot be used */
@@ -127,10 +133,20 @@ export class GatewayProcess {
 			wheel,
 			policies,
 			forwarders: new Forwarders(),
+			hubs: new Hubs({
+				engine: shared?.hubEngine ?? ((hub, listener) => this.#engines.of(hub).attach(listener)),
+				agents: policies.agents,
+				clock: wheel,
+				notice,
+				delivered: (hub, seconds) => this.metrics.hubDelivered(hub, seconds),
+				asked: (hub, _kind, result, seconds) => this.metrics.hubAsked(hub, result, seconds),
+				told: (hub, result, count) => this.metrics.hubTold(hub, result, count),
+			}),
 			clock,
 			random,
 		};
 		this.states.prune(this.gateway.snapshot.upstreams.values());
+		this.gateway.hubs.configure(config.hubs);
 		const tickets = ticketKeys ?? new TicketKeys();
 		this.#stopRotation = ticketKeys ? undefined : rotateTicketKeys(tickets);
 		this.listeners = new Listeners(this.gateway, tickets, shared);
@@ -213,6 +229,8 @@ export class GatewayProcess {
 		this.listeners.destroy();
 		this.#stopRotation?.();
 		this.gateway.forwarders.close();
+		await this.gateway.hubs.close();
+		this.#engines.close();
 		await this.gateway.policies.close();
 		this.states.close();
 		this.#names.close();
@@ -237,6 +255,8 @@ export class GatewayProcess {
 		const { gateway } = this;
 		const { upstreams, config } = gateway.snapshot;
 		gateway.forwarders.retain(new Set(upstreams.values()));
+		gateway.hubs.configure(config.hubs);
+		this.#engines.retain(new Set(Object.keys(config.hubs)));
 		this.states.prune(upstreams.values());
 		gateway.policies.prune(config.routes.flatMap(({ auth }) => auth.jwt?.jwks_url ?? []));
 		const retired = this.#retiring.then(() => {

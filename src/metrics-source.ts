@@ -1,7 +1,14 @@
 /** What a scrape reads of the gateway. */
 import type { Gateway } from "./gateway/gateway.ts";
 import type { Listeners } from "./server/listeners.ts";
-import type { ActiveConnections, CertificateFacts, EndpointFacts, MetricsSource } from "./telemetry/source.ts";
+import type {
+	ActiveConnections,
+	CertificateFacts,
+	EndpointFacts,
+	HubConnections,
+	HubRuleFacts,
+	MetricsSource,
+} from "./telemetry/source.ts";
 import { failingReason } from "./upstreams/attempts/failing.ts";
 
 /** Joins the gateway's state to the metrics; nothing is read before a scrape. */
@@ -16,6 +23,8 @@ export function gatewaySource(gateway: Gateway, listeners: Listeners, log: { rea
 			return draining;
 		},
 		certificates: () => certificates(listeners),
+		hubRules: () => hubRules(gateway),
+		hubConnections: () => hubConnections(gateway),
 		workers: () => ({ serving: 1, configured: 1 }),
 		logLinesLost: () => log.lost,
 		limiters: () => gateway.policies.counters.sizes(),
@@ -24,12 +33,35 @@ export function gatewaySource(gateway: Gateway, listeners: Listeners, log: { rea
 
 function active(gateway: Gateway): Iterable<ActiveConnections> {
 	const sums = new Map<string, { listener: string; route: string; upstream: string; active: number }>();
-	for (const { facts } of gateway.connections.tunnels()) {
+	for (const { facts, kind } of gateway.connections.list()) {
+		if (kind !== "websocket") continue;
 		const { listener, route = "", upstream = "" } = facts;
 		const key = `${listener}\0${route}\0${upstream}`;
 		const sum = sums.get(key);
 		if (sum) sum.active++;
 		else sums.set(key, { listener, route, upstream, active: 1 });
+	}
+	return sums.values();
+}
+
+function* hubRules(gateway: Gateway): Iterable<HubRuleFacts> {
+	for (const [name, hub] of gateway.hubs.all()) {
+		for (const [rule, counts] of hub.counts()) {
+			const { subscriptions, publications, recoveries, sent, skipped, dropped } = counts;
+			yield { hub: name, rule, subscriptions, publications, recoveries, deliveries: { sent, skipped, dropped } };
+		}
+	}
+}
+
+function hubConnections(gateway: Gateway): Iterable<HubConnections> {
+	const sums = new Map<string, { hub: string; route: string; active: number }>();
+	for (const { facts } of gateway.connections.list()) {
+		const { hub, route = "" } = facts;
+		if (hub === undefined) continue;
+		const key = `${hub}\0${route}`;
+		const sum = sums.get(key);
+		if (sum) sum.active++;
+		else sums.set(key, { hub, route, active: 1 });
 	}
 	return sums.values();
 }

@@ -1,7 +1,7 @@
 /** `clawgate version`: what to write into a bug report. */
-import { readFileSync } from "node:fs";
 import { arch, platform, release } from "node:os";
 import { parseArgs } from "node:util";
+import { packageVersion } from "../version.ts";
 import { argumentMessage } from "./argument-error.ts";
 import { type Command, EXIT_USAGE } from "./command.ts";
 
@@ -36,9 +36,3 @@ export const version: Command = async (argv, io) => {
 	);
 	return 0;
 };
-
-/** The package's own, next to `dist/` or `src/`. */
-function packageVersion(): string {
-	const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-	return (JSON.parse(text) as { version: string }).version;
-}

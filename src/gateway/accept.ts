@@ -18,13 +18,16 @@ import { type Connected, connect } from "./connect.ts";
 import { Connection } from "./connections.ts";
 import type { Attempt } from "./events.ts";
 import type { Gateway } from "./gateway.ts";
+import { type HubConnection, openInHub } from "./hub-connection.ts";
 import { findRoute, type ListenerFacts, readIncoming, readRequest } from "./incoming.ts";
 import { tellInternalError } from "./internal-error.ts";
 import { preambleFor } from "./proxied.ts";
+import { reject } from "./rejection.ts";
 import { refuse, relayRefusal } from "./respond.ts";
 import { retire } from "./retire.ts";
+import type { Session } from "./session.ts";
 import { bindingCookies } from "./sides.ts";
-import type { Route } from "./snapshot.ts";
+import type { Route, Snapshot } from "./snapshot.ts";
 
 /** Takes an upgrade request to its tunnel, or to its answer. Never throws; leaves exactly one open or reject event. */
 export async function accept(
@@ -37,31 +40,37 @@ export async function accept(
 	const guard = new ClientGuard(socket, head);
 	const { snapshot } = gateway;
 	const incoming = readIncoming(message, socket, listener, snapshot);
-	const connection = new Connection(gateway.connections, incoming.facts, gateway.clock());
+	const { facts } = incoming;
+	const startedAt = gateway.clock();
 	gateway.tracing.begin(incoming, true);
 	const attempts: Attempt[] = [];
+	let admission: Admission | undefined;
 	let connected: Connected | undefined;
+	let connection: Connection | HubConnection | undefined;
 	gateway.handshakes.add(socket);
 	try {
 		if (gateway.stopping) throw shuttingDown();
 		const { key, subprotocols, draft } = checkHandshake(message, snapshot.lenient);
 		const found = findRoute(snapshot, incoming, readRequest(incoming, true, subprotocols));
 		const { route } = found;
-		connection.route = route;
-		const admission = await admit(route.policy, {
+		admission = await admit(route.policy, {
 			request: found.request,
 			route: route.name,
-			connectionId: incoming.facts.connection_id,
+			connectionId: facts.connection_id,
 			signal: guard.signal,
 		});
 		const { request } = admission;
-		connection.leases = admission.leases;
-		connection.token = admission.token;
-		incoming.facts.user = admission.user;
+		facts.user = admission.user;
+		if (route.hub) {
+			mayOpen(gateway, guard, admission);
+			connection = openInHub(gateway, route.hub, { facts, startedAt, route, admission, key, socket, guard });
+			settle(gateway, snapshot, connection);
+			return;
+		}
 		const recalled = route.sides.recall(request);
 		if (recalled !== undefined) await recalled;
 		const upstream = route.sides.of(request);
-		incoming.facts.upstream = upstream.name;
+		facts.upstream = upstream.name;
 		if (draft && !upstream.lenient) throw badVersion();
 		connected = await connect({
 			request,
@@ -69,7 +78,7 @@ export async function accept(
 			key,
 			route,
 			upstream,
-			connectionId: incoming.facts.connection_id,
+			connectionId: facts.connection_id,
 			preamble: preambleFor(upstream.proxyProtocol, socket, request.clientIp),
 			signal: guard.signal,
 			clock: gateway.clock,
@@ -77,42 +86,56 @@ export async function accept(
 			attempts,
 		});
 		const { lease, result } = connected;
-		incoming.facts.endpoint = lease.endpoint.id;
+		facts.endpoint = lease.endpoint.id;
 		if (result.kind === "refused") {
 			guard.discard();
 			const rawHeaders = answerHeaders(route, request, lease, result.rawHeaders);
 			incoming.details.bodyBytes = relayRefusal(socket, { ...result, rawHeaders }, route.responseHeaders);
 			const message = `the backend answered ${result.status}`;
-			connection.rejected(new GatewayError("BACKEND_REFUSED", message), attempts, result.status);
+			const error = new GatewayError("BACKEND_REFUSED", message);
+			admission.leases?.release();
+			reject(gateway, error, { facts, startedAt, attempts, backendStatus: result.status });
 			return;
 		}
-		if (guard.gone) throw new GatewayError("CLIENT_GONE");
-		// Nobody would tell it to come back: the drain has begun without it.
-		if (gateway.stopping) throw shuttingDown();
-		admission.confirm();
-		incoming.facts.subprotocol = result.subprotocol;
+		mayOpen(gateway, guard, admission);
+		facts.subprotocol = result.subprotocol;
 		upstream.answered(lease.endpoint, result.subprotocol, request.subprotocols);
+		connection = new Connection(gateway.connections, facts, startedAt);
+		connection.admitted(route, admission);
 		open(gateway, connection, { admission, route, upstream, lease, result, socket, guard, attempts });
-		// A reload came in between: whoever it concerned was told already, so this one is looked at now.
-		if (gateway.snapshot !== snapshot) atOnce(retire([connection], gateway.snapshot, gateway.drains));
-		gateway.drains.opened(connection);
+		settle(gateway, snapshot, connection);
 	} catch (error) {
-		if (connection.tunnel) {
-			connection.tunnel.failed(error);
+		if (connection?.isOpen) {
+			connection.failed(error);
 			return;
 		}
 		const failure = guard.gone ? new GatewayError("CLIENT_GONE") : asGatewayError(error);
 		if (failure.code === "INTERNAL") {
-			tellInternalError(gateway.events, failure, { connection_id: incoming.facts.connection_id });
+			tellInternalError(gateway.events, failure, { connection_id: facts.connection_id });
 		}
 		guard.discard();
 		if (guard.gone) socket.destroy();
 		else incoming.details.bodyBytes = refuse(socket, failure);
-		connection.rejected(failure, attempts);
+		admission?.leases?.release();
+		reject(gateway, failure, { facts, startedAt, attempts });
 	} finally {
-		if (connected && !connection.tunnel) discard(connected);
+		if (connected && !connection?.isOpen) discard(connected);
 		gateway.handshakes.delete(socket);
 	}
+}
+
+/** @throws GatewayError when the client, the gateway or the permission is gone meanwhile */
+function mayOpen(gateway: Gateway, guard: ClientGuard, admission: Admission): void {
+	if (guard.gone) throw new GatewayError("CLIENT_GONE");
+	// Nobody would tell it to come back: the drain has begun without it.
+	if (gateway.stopping) throw shuttingDown();
+	admission.confirm();
+}
+
+/** A reload or a drain that came in between concerns it, too: whoever was open was told already. */
+function settle(gateway: Gateway, snapshot: Snapshot, connection: Session): void {
+	if (gateway.snapshot !== snapshot) atOnce(retire([connection], gateway.snapshot, gateway.drains));
+	gateway.drains.opened(connection);
 }
 
 interface Opening {

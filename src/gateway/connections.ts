@@ -1,5 +1,4 @@
-/** The open connections of one gateway process, and the WebSocket ones from the request to their last log line. */
-import type { GatewayError } from "../errors.ts";
+/** The open connections of one gateway process, and those of them that are tunnels. */
 import type { GatewayClose } from "../tunnel/gateway-close.ts";
 import type { TunnelLimit } from "../tunnel/limits-options.ts";
 import type { Outcome, Side, Termination } from "../tunnel/report.ts";
@@ -13,7 +12,7 @@ import { Traffic } from "./traffic.ts";
 /** What a tunnel's end says about its endpoint; the other ends say nothing. */
 const END: Partial<Record<Termination, TunnelEnd>> = { backend_drop: "dropped", normal: "closed" };
 
-/** One WebSocket connection. It opens or is rejected, and an open one closes: each is reported exactly once. */
+/** One WebSocket connection to a backend, from its 101 to its end: each is reported exactly once. */
 export class Connection extends Session implements TunnelObserver {
 	readonly kind = "websocket";
 	/** Set while the tunnel is open. */
@@ -54,6 +53,11 @@ export class Connection extends Session implements TunnelObserver {
 		return this.tunnel === undefined ? 0 : dataMessages(this.tunnel.backend);
 	}
 
+	/** Ends it because of a mistake of ours. */
+	failed(error: unknown): void {
+		this.tunnel?.failed(error);
+	}
+
 	/** Its Close goes out at the next frame boundary. */
 	close(how: GatewayClose): boolean {
 		return this.tunnel?.close(how) ?? false;
@@ -77,21 +81,6 @@ export class Connection extends Session implements TunnelObserver {
 			connect_ms: round(connectMs),
 		});
 		this.leases?.watch({ close: (reason) => this.evict(reason) });
-	}
-
-	/** It never opened. `status` is what the client was told, when that is not the error's own. */
-	rejected(error: GatewayError, attempts: readonly Attempt[], backendStatus?: number): void {
-		if (this.#reported) return;
-		this.#reported = true;
-		this.leases?.release();
-		this.events.reject(this.facts, {
-			status: backendStatus ?? error.status,
-			code: error.code,
-			backend_status: backendStatus,
-			attempts,
-			handshake_ms: round(this.age),
-			message: error.message,
-		});
 	}
 
 	tunnelEnded(tunnel: Tunnel, outcome: Outcome): void {

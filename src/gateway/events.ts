@@ -39,6 +39,8 @@ export interface ConnectionFacts {
 	route?: string | undefined;
 	upstream?: string | undefined;
 	endpoint?: string | undefined;
+	/** In place of upstream and endpoint, where the connection ends in a hub. */
+	hub?: string | undefined;
 	readonly host?: string | undefined;
 	/** Without the query. */
 	readonly path?: string | undefined;
@@ -65,6 +67,10 @@ export interface CloseReport {
 	readonly bytes_out?: number | undefined;
 	readonly messages_in?: number | undefined;
 	readonly messages_out?: number | undefined;
+	/** These three only of connections to a hub: topics it followed at the end, and what it published and was sent. */
+	readonly topics?: number | undefined;
+	readonly publications_in?: number | undefined;
+	readonly publications_out?: number | undefined;
 }
 
 export interface OpenReport {

@@ -1,5 +1,6 @@
 /** What the connections of one gateway process share. Made by the composition root, passed down, never global. */
 import type { Socket } from "node:net";
+import type { Hubs } from "../hub/hubs.ts";
 import type { PolicyStates } from "../policy/states.ts";
 import type { TimerWheel } from "../tunnel/wheel.ts";
 import type { Connections } from "./connections.ts";
@@ -22,6 +23,7 @@ export interface Gateway {
 	readonly tracing: Tracing;
 	readonly wheel: TimerWheel;
 	readonly forwarders: Forwarders;
+	readonly hubs: Hubs;
 	/** What the checks of routes keep across reloads. */
 	readonly policies: PolicyStates;
 	/** Monotonic, ms. */

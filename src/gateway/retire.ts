@@ -1,15 +1,8 @@
 /** After a swap of snapshots: who stays as if nothing had happened, and who has to be told to come back. */
 import type { Sliced } from "../slices.ts";
-import type { Endpoint } from "../upstreams/endpoint.ts";
 import type { Drains } from "./drains.ts";
-import type { Session } from "./session.ts";
+import type { Place, Session } from "./session.ts";
 import type { Route, Snapshot } from "./snapshot.ts";
-
-/** What a connection would go over to. */
-interface Place {
-	readonly route: Route;
-	readonly endpoint: Endpoint;
-}
 
 /**
  * Drains the connections whose route or endpoint is gone, each by the policy of its route. The others go over to the
@@ -19,9 +12,9 @@ export function* retire(connections: Iterable<Session>, next: Snapshot, drains: 
 	const gone: [Session, Route][] = [];
 	for (const connection of connections) {
 		yield;
-		const { route, endpoint } = connection;
-		if (!route || !endpoint) continue;
-		const place = placeIn(next, connection, route, endpoint);
+		const { route } = connection;
+		if (!route) continue;
+		const place = placeIn(next, connection, route);
 		if (place) {
 			connection.route = place.route;
 			connection.endpoint = place.endpoint;
@@ -39,18 +32,16 @@ export function* countRetired(connections: Iterable<Session>, next: Snapshot): S
 	let count = 0;
 	for (const connection of connections) {
 		yield;
-		const { route, endpoint } = connection;
-		if (route && endpoint && !placeIn(next, connection, route, endpoint)) count++;
+		const { route } = connection;
+		if (route && !placeIn(next, connection, route)) count++;
 	}
 	return count;
 }
 
 /** Undefined when the snapshot has no place for it. */
-function placeIn(next: Snapshot, { facts }: Session, route: Route, endpoint: Endpoint): Place | undefined {
-	const successor = next.successors.get(route.identity);
-	const upstream = successor?.upstreams.find(({ name }) => name === facts.upstream);
-	const same = upstream?.endpoints.find(({ id }) => id === endpoint.id);
-	return successor && same && { route: successor, endpoint: same };
+function placeIn(next: Snapshot, session: Session, { identity }: Route): Place | undefined {
+	const successor = next.successors.get(identity);
+	return successor && session.placeIn(successor);
 }
 
 /** Moves people off an endpoint that went down (`on_unhealthy: close`), each by the policy of its route. */

@@ -1,4 +1,4 @@
-/** What is open between a client and a backend, whatever it carries: a WebSocket tunnel, a plain HTTP exchange. */
+/** What a client has open, whatever it is: a WebSocket tunnel, a plain HTTP exchange, a connection to a hub. */
 import type { Leases } from "../policy/leases.ts";
 import type { TokenNames } from "../policy/revocations.ts";
 import type { GatewayClose } from "../tunnel/gateway-close.ts";
@@ -14,6 +14,13 @@ export interface Population {
 	readonly clock: () => number;
 	added(session: Session): void;
 	removed(session: Session): void;
+}
+
+/** What a session goes over to when the snapshot is swapped. */
+export interface Place {
+	readonly route: Route;
+	/** Undefined where no backend is behind it. */
+	readonly endpoint: Endpoint | undefined;
 }
 
 /** RFC 6455 §7.4.1. */
@@ -51,6 +58,13 @@ export abstract class Session {
 		this.startedAt = startedAt;
 	}
 
+	/** A route has let it in. */
+	admitted(route: Route, { leases, token }: Pick<Session, "leases" | "token">): void {
+		this.route = route;
+		this.leases = leases;
+		this.token = token;
+	}
+
 	/** Since the request, in ms. */
 	get age(): number {
 		return this.#population.clock() - this.startedAt;
@@ -68,6 +82,13 @@ export abstract class Session {
 
 	/** Ends it politely, as far as its kind can; false when its end had begun already. */
 	abstract close(how: GatewayClose): boolean;
+
+	/** Where it would go on in a route of another snapshot; undefined: nowhere. */
+	placeIn(route: Route): Place | undefined {
+		const upstream = route.upstreams.find(({ name }) => name === this.facts.upstream);
+		const endpoint = upstream?.endpoints.find(({ id }) => id === this.endpoint?.id);
+		return endpoint && { route, endpoint };
+	}
 
 	/** Cuts it off. */
 	abstract destroy(termination: Termination): void;

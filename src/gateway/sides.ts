@@ -33,6 +33,16 @@ export interface SidesDeps {
 	readonly secret: Buffer;
 }
 
+/** Of a route that leads to no upstream: nobody asks. */
+export const NO_SIDES: Sides = {
+	recall: () => undefined,
+	of: () => {
+		throw new Error("the route leads to no upstream");
+	},
+	boundTo: () => undefined,
+	cookie: () => undefined,
+};
+
 /** The only upstream of a route without a split. */
 export function onlySide(upstream: Upstream): Sides {
 	return {

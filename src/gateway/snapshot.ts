@@ -19,7 +19,8 @@ import { certificateName } from "../upstreams/discovery/index.ts";
 import type { UpstreamStates } from "../upstreams/states.ts";
 import { compileUpstreamTls } from "../upstreams/tls.ts";
 import { compileUpstream, type Upstream } from "../upstreams/upstream.ts";
-import { compileSides, onlySide, type Side, type Sides } from "./sides.ts";
+import type { HubRoute } from "./hub-connection.ts";
+import { compileSides, NO_SIDES, onlySide, type Side, type Sides } from "./sides.ts";
 
 /** Names that the configuration's loader gives to nameless routes. */
 const GIVEN_NAME = /^route-\d+$/;
@@ -29,6 +30,8 @@ export interface Route {
 	readonly name: string;
 	/** How the route sees a request; undefined: as it was read, with `Snapshot.clientIpHeader`. */
 	readonly view: ((request: GatewayRequest) => GatewayRequest) | undefined;
+	/** The hub where connections end; undefined: they go to an upstream. */
+	readonly hub: HubRoute | undefined;
 	/** Which upstream a request goes to. */
 	readonly sides: Sides;
 	/** Every upstream that {@link sides} can give. */
@@ -169,6 +172,7 @@ function sidesOf(
 		if (!upstream) throw new Error(`route ${config.name}: there is no upstream ${name}`);
 		return upstream;
 	};
+	if (config.hub !== undefined) return { sides: NO_SIDES, upstreams: [] };
 	if (config.split === undefined) {
 		const only = find(config.upstream as string);
 		return { sides: onlySide(only), upstreams: [only] };
@@ -188,14 +192,26 @@ function compileRoute(config: RouteConfig, deps: SnapshotDeps): CompiledRoute {
 		files.push(path);
 		return read(path);
 	};
-	const parts = {
+	const parts: CompiledRoute["parts"] = {
 		name: config.name,
 		// A given name says where the route stands in the file, and is another's when one is put before it.
 		identity: GIVEN_NAME.test(config.name) ? `match ${JSON.stringify(config.match)}` : `name ${config.name}`,
 		rewrite: compileRewrite(config.rewrite),
 		requestHeaders: compileHeaderRules(config.request_headers),
 		responseHeaders: compileHeaderRules(config.response_headers),
-		http: config.http,
+		// A hub has nothing to say to a plain request.
+		http: config.hub === undefined ? config.http : "reject",
+		hub: config.hub && {
+			...config.hub,
+			session: {
+				handshake: timeouts.handshake,
+				idle: timeouts.idle,
+				lifetime: timeouts.lifetime,
+				close: timeouts.close,
+				overloadCode: config.close_codes.overload,
+				authExpiredCode: config.close_codes.auth_expired,
+			},
+		},
 		timeouts,
 		retries: { attempts: config.retries.attempts, on: new Set(config.retries.on) },
 		policy: compilePolicy(config, { states: deps.policies, readFile }),

@@ -3,9 +3,9 @@ import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { GatewayError } from "../errors.ts";
 import { normaliseIp } from "../options.ts";
-import { Connection } from "./connections.ts";
 import type { Gateway } from "./gateway.ts";
 import { proxied } from "./proxied.ts";
+import { reject } from "./rejection.ts";
 import { refuse } from "./respond.ts";
 
 /**
@@ -32,12 +32,12 @@ export function refuseUnread(
 	};
 	if (!answer || error.code === "TLS_FAILED" || !socket.writable) socket.destroy();
 	else refuse(socket, error);
-	new Connection(gateway.connections, facts, gateway.clock()).rejected(error, []);
+	reject(gateway, error, { facts });
 }
 
 /** The line of a connection that was closed as soon as it came, for want of room. */
 export function refuseDropped(gateway: Gateway, listener: string, address: string | undefined, why: string): void {
 	const peerIp = normaliseIp(address ?? "");
 	const facts = { connection_id: randomUUID(), client_ip: peerIp, peer_ip: peerIp, listener };
-	new Connection(gateway.connections, facts, gateway.clock()).rejected(new GatewayError("LIMIT_CONNECTIONS", why), []);
+	reject(gateway, new GatewayError("LIMIT_CONNECTIONS", why), { facts });
 }

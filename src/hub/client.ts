@@ -129,6 +129,7 @@ export class HubClient implements Subscriber {
 			if (this.subscriptions.get(name) !== subscription) return;
 			this.hub.release(subscription, result.position?.offset ?? 0);
 			if (rule.presence) this.hub.engine.enter(name, this.info(topicInfo));
+			this.hub.tell("subscribed", name, () => ({ topic: name, client: this.id, user: this.user || undefined }));
 		};
 		return { result, live };
 	}
@@ -207,6 +208,9 @@ export class HubClient implements Subscriber {
 		this.subscriptions.delete(name);
 		this.hub.unsubscribe(subscription);
 		if (rule.presence) this.hub.engine.leave(name, this.id);
+		// Whoever was never told that it is subscribed was not.
+		if (subscription.held !== undefined) return;
+		this.hub.tell("unsubscribed", name, () => ({ topic: name, client: this.id, user: this.user || undefined }));
 	}
 
 	async #recover({ topic }: Subscription, kept: boolean, since: Position | undefined): Promise<Subscribed> {
@@ -223,6 +227,7 @@ export class HubClient implements Subscriber {
 		const first = publications[0];
 		const whole = since.offset === offset || first?.offset === since.offset + 1;
 		const recovered = since.epoch === epoch && whole;
+		this.hub.countsOf(topic.rule.name).recoveries[recovered ? "recovered" : "lost"]++;
 		return { position, publications: recovered ? publications : [], recovering: true, recovered };
 	}
 

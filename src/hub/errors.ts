@@ -43,3 +43,14 @@ export class HubError extends Error {
 		this.temporary = entry.temporary === true;
 	}
 }
+
+/** The connection has to end: a backend wants it. */
+export class HubDisconnect extends Error {
+	readonly code: number;
+
+	/** @param code a close code; from 3500 to 3999 and from 4500 on the client does not come back */
+	constructor(code: number, reason: string) {
+		super(reason);
+		this.code = code;
+	}
+}

@@ -20,10 +20,29 @@ import { Flusher } from "./outbox.ts";
 import { type MatchedRule, type TopicRule, TopicRules } from "./rules.ts";
 import { type Subscriber, type Subscription, type Topic, UNSUBSCRIBED } from "./subscription.ts";
 
+/** Is told what happens in a hub; nothing of it waits or throws. */
+export interface HubEvents {
+	/** Whether an event of this type is wanted: to make one that is not costs nothing. */
+	wants(type: HubEventType): boolean;
+	add(event: { readonly type: HubEventType; readonly subject?: string | undefined; readonly data: EventData }): void;
+}
+
+export type HubEventType =
+	| "connected"
+	| "disconnected"
+	| "subscribed"
+	| "unsubscribed"
+	| "occupied"
+	| "vacated"
+	| "published";
+
+export type EventData = Readonly<Record<string, unknown>>;
+
 /** Counts of one rule. */
 export interface RuleCounts {
 	subscriptions: number;
 	publications: Record<"client" | "api", number>;
+	recoveries: Record<"recovered" | "lost", number>;
 	sent: number;
 	skipped: number;
 	dropped: number;
@@ -37,6 +56,8 @@ export class Hub implements EngineListener {
 	config: HubConfig;
 	rules: TopicRules;
 	readonly flusher: Flusher;
+	/** Who is told what happens. */
+	events: HubEvents | undefined;
 	readonly subscribers = new Map<string, Subscriber>();
 	/** Connections by user, for orders. */
 	readonly #byUser = new Map<string, Set<Subscriber>>();
@@ -73,6 +94,11 @@ export class Hub implements EngineListener {
 		return this.#engine;
 	}
 
+	/** Tells an event, if anybody wants it. */
+	tell(type: HubEventType, subject: string | undefined, data: () => EventData): void {
+		if (this.events?.wants(type)) this.events.add({ type, subject, data: data() });
+	}
+
 	/** The rule of a topic. @throws HubError UNKNOWN_TOPIC */
 	rule(topic: string): MatchedRule {
 		const found = this.rules.find(topic);
@@ -97,7 +123,14 @@ export class Hub implements EngineListener {
 	countsOf(rule: string): RuleCounts {
 		let counts = this.#counts.get(rule);
 		if (!counts) {
-			counts = { subscriptions: 0, publications: { client: 0, api: 0 }, sent: 0, skipped: 0, dropped: 0 };
+			counts = {
+				subscriptions: 0,
+				publications: { client: 0, api: 0 },
+				recoveries: { recovered: 0, lost: 0 },
+				sent: 0,
+				skipped: 0,
+				dropped: 0,
+			};
 			this.#counts.set(rule, counts);
 		}
 		return counts;
@@ -177,6 +210,17 @@ export class Hub implements EngineListener {
 		const history = options.skipHistory ? undefined : (options.history ?? rule.history);
 		const position = await this.#engine.publish(name, draft, { history, idempotencyKey: options.idempotencyKey });
 		this.countsOf(rule.name).publications[source]++;
+		this.tell("published", name, () => ({
+			topic: name,
+			source,
+			offset: position.offset || undefined,
+			epoch: position.epoch || undefined,
+			client: draft.info?.client,
+			user: draft.info?.user || undefined,
+			...(draft.json
+				? { data: JSON.parse(Buffer.from(draft.data).toString("utf8")) }
+				: { data_base64: Buffer.from(draft.data).toString("base64") }),
+		}));
 		return position;
 	}
 

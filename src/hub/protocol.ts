@@ -11,6 +11,9 @@ export interface Credentials extends Identity {
 	readonly expiresAt: number;
 }
 
+/** Of a connection that did not say who it is. */
+export const ANONYMOUS: Credentials = { user: "", claims: undefined, expiresAt: Number.POSITIVE_INFINITY };
+
 /** What a backend answers to a question; see `backend.ask`. */
 export interface BackendAnswer {
 	readonly data?: Uint8Array | undefined;
@@ -54,6 +57,8 @@ export interface Host {
 	readonly compress: boolean;
 	/** What the handshake said; undefined: the protocol's first message has to bring a token. */
 	readonly credentials: Credentials | undefined;
+	/** Whether a connection may stay that does not say who it is. */
+	readonly anonymous: boolean;
 	readonly questions: Questions | undefined;
 	/** @throws HubError TOKEN_EXPIRED, TOKEN_REVOKED, UNAUTHORIZED */
 	verify(token: string): Promise<Credentials>;

@@ -3,8 +3,9 @@ import type { Socket } from "node:net";
 import { type PerMessageDeflate, Receiver } from "ws";
 import { closePayload, controlFrame, OPCODE } from "../protocol/frames.ts";
 import { TokenBucket } from "../tunnel/bucket.ts";
+import type { GatewayClose } from "../tunnel/gateway-close.ts";
 import { type ByteReceiver, Reader } from "../tunnel/reader.ts";
-import type { Outcome, Termination } from "../tunnel/report.ts";
+import { NO_CLOSE_FRAME, type Outcome, type Termination } from "../tunnel/report.ts";
 import type { TimerWheel, WheelEntry } from "../tunnel/wheel.ts";
 import { Writer } from "../tunnel/writer.ts";
 import type { HubClient } from "./client.ts";
@@ -46,6 +47,7 @@ export interface SessionParts {
 	readonly observer: SessionObserver;
 	/** Undefined: the protocol's first message has to bring a token. */
 	readonly credentials: Credentials | undefined;
+	readonly anonymous: boolean;
 	readonly verify: (token: string) => Promise<Credentials>;
 	readonly questions?: Questions | undefined;
 	/** What was agreed on with the client; undefined: nothing is compressed. */
@@ -56,7 +58,6 @@ const SESSION = Symbol("clawgate.hub-session");
 type SessionSocket = Socket & { [SESSION]?: HubSession };
 
 const GOING_AWAY = 1001;
-const NO_CLOSE_FRAME = 1006;
 /** How a client may send one message in pieces. */
 const MOST_FRAGMENTS = 1_024;
 const MOST_CHUNKS = 16 * 1_024;
@@ -76,6 +77,7 @@ export class HubSession implements Host, ByteReceiver, OutboxSocket, WheelEntry 
 	readonly outbox: Outbox;
 	readonly compress: boolean;
 	readonly credentials: Credentials | undefined;
+	readonly anonymous: boolean;
 	readonly questions: Questions | undefined;
 	readonly socket: Socket;
 	/** Set once the client has said who it is. */
@@ -83,6 +85,8 @@ export class HubSession implements Host, ByteReceiver, OutboxSocket, WheelEntry 
 	bytesIn = 0;
 	bytesOut = 0;
 	messagesIn = 0;
+	/** How many topics it followed when it ended. */
+	topicsAtEnd = 0;
 
 	wheelAt = Number.POSITIVE_INFINITY;
 	wheelNext: WheelEntry | null = null;
@@ -118,6 +122,7 @@ export class HubSession implements Host, ByteReceiver, OutboxSocket, WheelEntry 
 		this.hub = parts.hub;
 		this.socket = parts.socket;
 		this.credentials = parts.credentials;
+		this.anonymous = parts.anonymous;
 		this.questions = parts.questions;
 		this.compress = parts.extensions !== undefined;
 		this.#protocol = parts.protocol;
@@ -212,11 +217,12 @@ export class HubSession implements Host, ByteReceiver, OutboxSocket, WheelEntry 
 		this.#observer.sessionFailed(this, error);
 	}
 
-	/** Ends it with a Close behind what waits. Returns false when it was ending already. */
-	close(told: { readonly code: number; readonly reason: string; readonly termination: Termination }): boolean {
+	/** Ends it with a Close behind what waits; {@link NO_CLOSE_FRAME}: with FIN alone. False when it was ending already. */
+	close({ code, reason, termination }: GatewayClose): boolean {
 		if (this.closing) return false;
-		this.#decide({ ...told, initiator: "gateway" });
-		this.#sayClose(told.code, told.reason);
+		this.#decide({ code, reason, termination, initiator: "gateway" });
+		if (code === NO_CLOSE_FRAME) this.#writer.end(false);
+		else this.#sayClose(code, reason);
 		return true;
 	}
 
@@ -281,6 +287,7 @@ export class HubSession implements Host, ByteReceiver, OutboxSocket, WheelEntry 
 		this.#reader?.detach();
 		this.#frames?.removeAllListeners();
 		for (const each of Object.values(this.#extensions ?? {})) each.cleanup();
+		this.topicsAtEnd = this.client?.subscriptions.size ?? 0;
 		this.#connection?.close();
 		this.#observer.sessionEnded(this, this.#outcome as Outcome);
 	}

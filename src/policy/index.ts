@@ -11,6 +11,7 @@ import { countFailures } from "./failed-logins.ts";
 import { forwardAuthCheck, forwardAuthOptions } from "./forward-auth.ts";
 import { jwtCheck, jwtOptions } from "./jwt.ts";
 import { type OriginConfig, originCheck, originOptions } from "./origin.ts";
+import { FIRST_MESSAGE } from "./token-source.ts";
 
 const authMap = z.strictObject({
 	client_certificate: clientCertificateOptions
@@ -49,10 +50,23 @@ export interface PolicyConfig extends OriginConfig, AddressConfig {
 	readonly limits: ConnectionLimitsConfig;
 }
 
+/** How a token is checked that comes when the connection is open. */
+export interface TokenPolicy {
+	/** Whether the handshake may be without one, since the first message brings it. */
+	readonly comesLater: boolean;
+	/** Whether a connection without one may not stay. */
+	readonly required: boolean;
+	readonly check: Check;
+	/** What could not be asked before somebody knew who the client is. */
+	readonly whenKnown: readonly Check[];
+}
+
 /** The checks of one route, compiled. */
 export interface Policy extends HeaderPolicy {
 	/** In the order in which they are asked, the cheap ones first. */
 	readonly checks: readonly Check[];
+	/** Undefined when the route has no tokens. */
+	readonly token: TokenPolicy | undefined;
 }
 
 /**
@@ -63,13 +77,14 @@ export function compilePolicy(config: PolicyConfig, deps: CheckDeps): Policy {
 	const { auth, limits } = config;
 	const guarded = (check: Check): Check =>
 		limits.failed_logins === undefined ? check : countFailures(check, limits.failed_logins, deps);
+	const jwt = auth.jwt && guarded(jwtCheck(auth.jwt, deps));
 	const checks = [
 		addressCheck(config),
 		originCheck(config),
 		...addressLimitChecks(limits, deps),
 		auth.client_certificate && clientCertificateCheck(auth.client_certificate),
 		auth.api_key && guarded(apiKeyCheck(auth.api_key, deps)),
-		auth.jwt && guarded(jwtCheck(auth.jwt, deps)),
+		jwt,
 		auth.basic && guarded(basicCheck(auth.basic, deps)),
 		auth.forward && forwardAuthCheck(auth.forward, deps),
 		...connectionLimitChecks(limits, deps),
@@ -77,6 +92,14 @@ export function compilePolicy(config: PolicyConfig, deps: CheckDeps): Policy {
 	const reserved = checks.flatMap((check) => check.reserved ?? []);
 	return {
 		checks,
+		token:
+			jwt &&
+			({
+				comesLater: auth.jwt?.from.includes(FIRST_MESSAGE) === true,
+				required: auth.jwt?.required === true,
+				check: jwt,
+				whenKnown: connectionLimitChecks({ connections_per_user: limits.connections_per_user }, deps),
+			} satisfies Policy["token"]),
 		reserved: reserved.length === 0 ? undefined : new Set(reserved.map(plainName)),
 		keepUnderscores: config.underscore_headers === "keep",
 	};

@@ -116,14 +116,15 @@ export function jwtCheck(config: JwtConfig, deps: CheckDeps): Check {
 		name: "jwt",
 		reserved: [...Object.values(config.forward_claims), ...sources.headers],
 		check({ request }) {
-			const found = sources.find(request);
+			const found = request.firstMessage ?? sources.find(request);
 			const stripped = sources.strip(request);
 			const granted = {
 				request: stripped === request ? undefined : stripped,
 				fallbackSubprotocol: sources.fallbackSubprotocol(request, stripped),
 			};
 			if (found === undefined) {
-				if (config.required) throw new GatewayError("JWT_MISSING", undefined, { headers: challenge() });
+				if (config.required && !sources.later)
+					throw new GatewayError("JWT_MISSING", undefined, { headers: challenge() });
 				return granted;
 			}
 			const payload = verify(found);

@@ -3,6 +3,9 @@ import { z } from "zod";
 import { cookieValue, type GatewayRequest, headerValue } from "../protocol/request.ts";
 import { withoutCookie, withoutHeader, withoutQueryParameter, withoutSubprotocols } from "./strip.ts";
 
+/** In a route that ends in a hub: the token comes in the hub protocol's own first message. */
+export const FIRST_MESSAGE = "first_message";
+
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const name = z.string().regex(TOKEN, { error: "a name is made of letters, digits and hyphens" });
 
@@ -23,11 +26,11 @@ const place = z
 /** Places for an API key. */
 export const keySourceOptions = z.array(place).min(1);
 
-/** Places for a token: also `header`, which is `Authorization: Bearer`. */
+/** Places for a token: also `header`, which is `Authorization: Bearer`, and `first_message`. */
 export const tokenSourceOptions = z
 	.array(
-		z.union([z.literal("header"), place], {
-			error: "expected header, or { header, query, cookie or subprotocol: name }",
+		z.union([z.literal("header"), z.literal(FIRST_MESSAGE), place], {
+			error: "expected header, first_message, or { header, query, cookie or subprotocol: name }",
 		}),
 	)
 	.min(1);
@@ -46,6 +49,8 @@ export interface TokenSources {
 	readonly headers: readonly string[];
 	/** The first that is there, in the order of the configuration. */
 	find(request: GatewayRequest): string | undefined;
+	/** Whether a token may still come when the connection is open. */
+	readonly later: boolean;
 	/** Takes out what is at any of the places, so that nothing unchecked passes beside the checked one. */
 	strip(request: GatewayRequest): GatewayRequest;
 	/**
@@ -56,8 +61,9 @@ export interface TokenSources {
 }
 
 export function compileSources(config: readonly SourceConfig[]): TokenSources {
-	const sources = config.map(compileSource);
+	const sources = config.filter((source) => source !== FIRST_MESSAGE).map(compileSource);
 	return {
+		later: config.includes(FIRST_MESSAGE),
 		headers: config.flatMap((source) =>
 			typeof source === "object" && source.header !== undefined && !/^authorization$/i.test(source.header)
 				? [source.header]
@@ -80,7 +86,7 @@ export function compileSources(config: readonly SourceConfig[]): TokenSources {
 	};
 }
 
-function compileSource(config: SourceConfig): Source {
+function compileSource(config: Exclude<SourceConfig, typeof FIRST_MESSAGE>): Source {
 	if (config === "header") return authorization("bearer");
 	const { header, query, cookie, subprotocol } = config;
 	if (header !== undefined) return fromHeader(header.toLowerCase());

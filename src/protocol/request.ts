@@ -50,6 +50,8 @@ export interface GatewayRequest {
 	readonly peerPort?: number | undefined;
 	/** Only with `tls.client_auth` of the listener, and when the client showed one. */
 	readonly clientCertificate?: ClientCertificate | undefined;
+	/** The token that came in the first message of an open connection to a hub, or in a later one. */
+	readonly firstMessage?: string | undefined;
 	/** Of a verified token; only behind the check that verified it. */
 	readonly claims?: Claims | undefined;
 	/** Name of the listener. */

@@ -12,6 +12,7 @@ import type { EndpointConfig } from "../upstreams/endpoint.ts";
 import type { EndpointOverride } from "../upstreams/override.ts";
 import type { Channel } from "./channel.ts";
 import type { HealthFact } from "./health.ts";
+import type { HubEngineContract, HubEngineNews } from "./hub-engine.ts";
 import type { SharedStateContract, SharedStateNews } from "./shared/contract.ts";
 
 /** A checked request, and the operation by method and path template: `GET /api/v1/connections/{id}`. */
@@ -80,62 +81,64 @@ export interface WorkerStart extends SentConfig {
 export type Discovered = ReadonlyMap<string, readonly EndpointConfig[]>;
 
 /** Asked of a worker. */
-export type WorkerContract = SharedStateNews & {
-	/** Keeps a part until it is told what to do with the whole. */
-	part(part: SentPart): void;
-	/** Begins to serve; answered when it does. */
-	start(told: WorkerStart): void;
-	/** First half of a reload: does all that can fail. A later one takes the place of one that was not committed. */
-	prepare(next: SentConfig): Forecast;
-	/** Second half. */
-	commit(nothing: undefined): Changed;
-	/** Instead of the second half. */
-	abandon(nothing: undefined): void;
-	/** Discovery found other endpoints. */
-	discovered(now: Discovered): void;
-	/** Probes found something out. */
-	health(facts: readonly HealthFact[]): void;
-	/** Session tickets are encrypted with this from now on. */
-	ticketSecret(secret: Uint8Array): void;
-	/** Answered at once by a worker that runs: whether it has room for further connections. */
-	beat(nothing: undefined): { readonly room: boolean };
-	/** Stops as after SIGTERM, `shutdown.delay` left out: the supervisor has waited. The process ends by itself. */
-	stop(how: { readonly immediately: boolean }): void;
-	/** Does an operation of the admin API on the worker's own connections; the request was checked by the supervisor. */
-	api(asked: ApiCall): Answer;
-	/** Everything in its registry, as prom-client's `getMetricsAsJSON()` has it. */
-	metrics(nothing: undefined): readonly MetricObject[];
-	/** Whether somebody reads `GET events`; answered with what happened since it was told last, as far as it is kept. */
-	follow(on: boolean): readonly RelayedEvent[];
-	/** Refuses tokens and closes their connections. */
-	revoke(target: RevokeOptions): RevokedTokens;
-};
+export type WorkerContract = SharedStateNews &
+	HubEngineNews & {
+		/** Keeps a part until it is told what to do with the whole. */
+		part(part: SentPart): void;
+		/** Begins to serve; answered when it does. */
+		start(told: WorkerStart): void;
+		/** First half of a reload: does all that can fail. A later one takes the place of one that was not committed. */
+		prepare(next: SentConfig): Forecast;
+		/** Second half. */
+		commit(nothing: undefined): Changed;
+		/** Instead of the second half. */
+		abandon(nothing: undefined): void;
+		/** Discovery found other endpoints. */
+		discovered(now: Discovered): void;
+		/** Probes found something out. */
+		health(facts: readonly HealthFact[]): void;
+		/** Session tickets are encrypted with this from now on. */
+		ticketSecret(secret: Uint8Array): void;
+		/** Answered at once by a worker that runs: whether it has room for further connections. */
+		beat(nothing: undefined): { readonly room: boolean };
+		/** Stops as after SIGTERM, `shutdown.delay` left out: the supervisor has waited. The process ends by itself. */
+		stop(how: { readonly immediately: boolean }): void;
+		/** Does an operation of the admin API on the worker's own connections; the request was checked by the supervisor. */
+		api(asked: ApiCall): Answer;
+		/** Everything in its registry, as prom-client's `getMetricsAsJSON()` has it. */
+		metrics(nothing: undefined): readonly MetricObject[];
+		/** Whether somebody reads `GET events`; answered with what happened since it was told last, as far as it is kept. */
+		follow(on: boolean): readonly RelayedEvent[];
+		/** Refuses tokens and closes their connections. */
+		revoke(target: RevokeOptions): RevokedTokens;
+	};
 
 /** Asked of the supervisor. */
-export type SupervisorContract = SharedStateContract & {
-	/** The worker's process runs and its handlers are there: it may be told what to do. */
-	hello(facts: { readonly pid: number }): void;
-	/** The connection that was sent with this number is the worker's now. */
-	took(number: number): void;
-	/** It is not: it came too late, or the worker ends, or has no room (`full`). */
-	refused(answer: { readonly number: number; readonly full: boolean }): void;
-	/** Tunnels that opened and that ended; see {@link OpenConnections}. */
-	tunnels(news: TunnelNews): void;
-	/** The worker cannot go on; it drains and ends, and is to be replaced. */
-	failing(nothing: undefined): void;
-	/** A connection of this listener (its key) has ended. */
-	left(listener: string): void;
-	/** A certificate made at start: the same for all. */
-	selfSigned(names: readonly string[]): MadeCertificate;
-	/** What an operator has changed; asked before the worker listens, and every later change follows as a call. */
-	steering(nothing: undefined): Steering;
-	/** Everything in a worker's registry, before it ends. */
-	farewell(metrics: readonly MetricObject[]): void;
-	/** What happened in the worker, while somebody reads `GET events`. */
-	events(batch: { readonly events: readonly RelayedEvent[]; readonly dropped: number }): void;
-	/** A drain of the worker began or ended; as the notice of its `Drains`. */
-	drain(notice: DrainNotice): void;
-};
+export type SupervisorContract = SharedStateContract &
+	HubEngineContract & {
+		/** The worker's process runs and its handlers are there: it may be told what to do. */
+		hello(facts: { readonly pid: number }): void;
+		/** The connection that was sent with this number is the worker's now. */
+		took(number: number): void;
+		/** It is not: it came too late, or the worker ends, or has no room (`full`). */
+		refused(answer: { readonly number: number; readonly full: boolean }): void;
+		/** Tunnels that opened and that ended; see {@link OpenConnections}. */
+		tunnels(news: TunnelNews): void;
+		/** The worker cannot go on; it drains and ends, and is to be replaced. */
+		failing(nothing: undefined): void;
+		/** A connection of this listener (its key) has ended. */
+		left(listener: string): void;
+		/** A certificate made at start: the same for all. */
+		selfSigned(names: readonly string[]): MadeCertificate;
+		/** What an operator has changed; asked before the worker listens, and every later change follows as a call. */
+		steering(nothing: undefined): Steering;
+		/** Everything in a worker's registry, before it ends. */
+		farewell(metrics: readonly MetricObject[]): void;
+		/** What happened in the worker, while somebody reads `GET events`. */
+		events(batch: { readonly events: readonly RelayedEvent[]; readonly dropped: number }): void;
+		/** A drain of the worker began or ended; as the notice of its `Drains`. */
+		drain(notice: DrainNotice): void;
+	};
 
 /** What became of a worker's tunnels since it was told last. */
 export interface TunnelNews {

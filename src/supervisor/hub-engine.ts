@@ -3,13 +3,15 @@
  * worker is told keeps its order, so a publication comes before the answer to whoever published it.
  */
 import type { MemoryEngine } from "../engines/memory/engine.ts";
+import type { MemoryEngines } from "../engines/memory/engines.ts";
 import type { EngineListener, HubEngine, Order } from "../hub/engine.ts";
 import { HubError } from "../hub/errors.ts";
 import type { Channel } from "./channel.ts";
+import type { WorkerHandle, Workers } from "./contract.ts";
 
 /** What a worker asks of its supervisor, and what it only tells. */
 export type HubEngineContract = {
-	hubAsk(asked: EngineCall): unknown;
+	hubAsk(asked: EngineCall): EngineAnswer;
 	hubTell(told: EngineCall): void;
 };
 
@@ -25,6 +27,9 @@ interface EngineCall {
 	readonly method: keyof HubEngine;
 	readonly args: readonly unknown[];
 }
+
+/** What one of the methods gives. */
+type EngineAnswer = Awaited<ReturnType<HubEngine[keyof HubEngine]>>;
 
 /** A method of {@link EngineListener} and what it is given. */
 interface EngineNews {
@@ -50,10 +55,25 @@ const ASKED: ReadonlySet<string> = new Set<keyof HubEngine>([
 ]);
 const TOLD: ReadonlySet<string> = new Set<keyof HubEngine>(["unsubscribe", "enter", "leave"]);
 
-type Methods = Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
+type Methods = Readonly<Record<string, (...args: readonly unknown[]) => EngineAnswer | Promise<EngineAnswer>>>;
+
+/** Serves all workers: each is a node of every hub that it uses. */
+export function serveHubEngines(workers: Workers, engines: MemoryEngines): void {
+	const gone = new Map<WorkerHandle, () => void>();
+	workers.onStart((worker) =>
+		gone.set(
+			worker,
+			serveHubEngine(worker.channel, (hub) => engines.of(hub)),
+		),
+	);
+	workers.onExit((worker) => {
+		gone.get(worker)?.();
+		gone.delete(worker);
+	});
+}
 
 /** Serves one worker; returns what is to be called when its process is gone. */
-export function serveHubEngine(channel: WorkerChannel, engineOf: (hub: string) => MemoryEngine): () => void {
+function serveHubEngine(channel: WorkerChannel, engineOf: (hub: string) => MemoryEngine): () => void {
 	const nodes = new Map<string, { readonly engine: MemoryEngine; readonly node: HubEngine }>();
 	const nodeOf = (hub: string): Methods => {
 		let known = nodes.get(hub);

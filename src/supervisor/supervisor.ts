@@ -7,15 +7,19 @@ import type { Loaded } from "../config/load.ts";
 import type { GatewayConfig } from "../config/schema.ts";
 import { type WatchedFiles, watchFiles } from "../config/watch.ts";
 import { workerCount } from "../config/workers.ts";
+import { MemoryEngines } from "../engines/memory/engines.ts";
 import { fileReader } from "../gateway/snapshot.ts";
 import { GatewayProcess } from "../gateway-process.ts";
+import { HubApiPort } from "../hub-api.ts";
 import { type Change, Reloader, restartWarnings } from "../reload.ts";
 import { newTicketSecret, TICKET_KEYS_LIFE_MS, TicketKeys } from "../server/ticket-keys.ts";
 import { type MadeCertificate, makeSelfSigned, type SelfSigned } from "../server/tls.ts";
 import { Monitor } from "../upstreams/monitor.ts";
+import { packageVersion } from "../version.ts";
 import { GatewayAdmin } from "./admin/gateway-admin.ts";
 import { Handout } from "./handout.ts";
 import { healthFact, knownHealth } from "./health.ts";
+import { serveHubEngines } from "./hub-engine.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { WorkerPool } from "./pool.ts";
 import { SharedState } from "./shared/state.ts";
@@ -63,6 +67,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Runni
 			ticketSecret,
 		}),
 	});
+	const engines = new MemoryEngines();
 	const clock = () => performance.now();
 	const shared = new SharedState(pool, clock, Math.random);
 	const serving = new GatewayProcess({
@@ -70,8 +75,14 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Runni
 		contents,
 		sharesStdout: true,
 		ticketKeys,
-		shared: { openDoor: sockets.open, selfSigned, counters: shared.counters },
+		shared: {
+			openDoor: sockets.open,
+			selfSigned,
+			counters: shared.counters,
+			hubEngine: (hub, listener) => engines.of(hub).attach(listener),
+		},
 	});
+	serveHubEngines(pool, engines);
 	const { gateway, listeners, log } = serving;
 	const { events } = gateway;
 	new OpenConnections(pool, events);
@@ -135,7 +146,9 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Runni
 			prepare,
 			warnings: ({ workers }) => restartWarnings(pool.size, workerCount(workers)),
 			applied: () => {
+				void hubApi.follow(gateway.snapshot.config.hub_api, fileReader(serving.contents));
 				shared.retain(new Set(gateway.snapshot.upstreams.keys()));
+				engines.retain(new Set(Object.keys(gateway.snapshot.config.hubs)));
 				monitor.update(gateway.snapshot.upstreams.values());
 			},
 			files: (named) => watched?.set([source.file, ...named]),
@@ -158,14 +171,18 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Runni
 		pool.tell("ticketSecret", ticketSecret);
 	}, TICKET_KEYS_LIFE_MS);
 
+	const hubApi = new HubApiPort({ hubs: gateway.hubs, events, version: packageVersion() });
+
 	const close = async (): Promise<void> => {
 		ready = false;
+		await hubApi.close();
 		watched?.stop();
 		reloader.stop();
 		clearInterval(rotation);
 		monitor.stop();
 		handout.stop();
 		await serving.close();
+		engines.close();
 		await admin.close();
 		await log.stop();
 	};
@@ -176,6 +193,7 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Runni
 		await listeners.open(config.listeners, fileReader(serving.contents));
 		// Already now: the start of the workers takes a while, in which `/readyz` says so.
 		await admin.port.configure(config.admin);
+		await hubApi.configure(config.hub_api, fileReader(serving.contents));
 		await unlessCancelled(pool.start(workerCount(config.workers)), cancelled);
 	} catch (error) {
 		const stopped = pool.stop(GRACE_MS);
@@ -209,6 +227,9 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Runni
 		},
 		get adminPort() {
 			return admin.port.port;
+		},
+		get hubApiPort() {
+			return hubApi.port;
 		},
 		get longestStop() {
 			const { delay, drain } = gateway.snapshot.config.shutdown;

@@ -12,6 +12,7 @@ import { drainEvents, sayFarewell, serveSupervisor } from "./admin/worker-end.ts
 import { Channel } from "./channel.ts";
 import type { SupervisorChannel, WorkerStart } from "./contract.ts";
 import { applyHealth } from "./health.ts";
+import { remoteHubEngines } from "./hub-engine.ts";
 import { type NextConfig, ReceivedConfigs } from "./send-config.ts";
 import { machineClock } from "./shared/clock.ts";
 import { RemoteCounters, remoteUpstreams } from "./shared/remote.ts";
@@ -109,6 +110,7 @@ class Worker {
 				handedOver: true,
 				counters: new RemoteCounters(channel),
 				upstreams: remoteUpstreams(channel, told.number),
+				hubEngine: remoteHubEngines(channel),
 				nextSequence: workerSequence(told.number, Date.now),
 				beforeLines: () => this.news.flush(),
 				drainEvents: drainEvents(channel, () => this.process.gateway.events),

@@ -53,6 +53,54 @@ export const COLLECTED_METRICS: readonly CollectedMetric[] = [
 	},
 	{
 		type: "gauge",
+		name: "hub_connections",
+		help: "Connections to a hub open now.",
+		labels: ["hub", "route"],
+		*read(source) {
+			for (const { hub, route, active } of source.hubConnections()) yield [[hub, route], active];
+		},
+	},
+	{
+		type: "gauge",
+		name: "hub_subscriptions",
+		help: "Subscriptions now, by the rule of their topic.",
+		labels: ["hub", "rule"],
+		*read(source) {
+			for (const { hub, rule, subscriptions } of source.hubRules()) yield [[hub, rule], subscriptions];
+		},
+	},
+	{
+		type: "counter",
+		name: "hub_publications_total",
+		help: "Publications that the engine has taken, by the rule of their topic and who published: client or api.",
+		labels: ["hub", "rule", "source"],
+		read: (source) => byWord(source, "publications"),
+	},
+	{
+		type: "counter",
+		name: "hub_deliveries_total",
+		help: "Publications for subscribers: sent, skipped (a newer one took its place), or dropped (the connection ended).",
+		labels: ["hub", "rule", "result"],
+		read: (source) => byWord(source, "deliveries"),
+	},
+	{
+		type: "counter",
+		name: "hub_recoveries_total",
+		help: "Subscriptions with a position: recovered, or lost where the history does not reach back to it.",
+		labels: ["hub", "result"],
+		*read(source) {
+			const sums = new Map<string, Sample>();
+			for (const { hub, recoveries } of source.hubRules()) {
+				for (const [result, count] of Object.entries(recoveries)) {
+					const key = `${hub}\0${result}`;
+					sums.set(key, [[hub, result], (sums.get(key)?.[1] ?? 0) + count]);
+				}
+			}
+			yield* sums.values();
+		},
+	},
+	{
+		type: "gauge",
 		name: "endpoint_connections",
 		help: "WebSocket connections open now, by endpoint.",
 		labels: ["upstream", "endpoint"],
@@ -156,4 +204,10 @@ const OPCODES = ["text", "binary", "ping", "pong", "close"] as const;
 
 function* messages(route: string, upstream: string, direction: string, totals: DirectionTotals): Iterable<Sample> {
 	for (const opcode of OPCODES) yield [[route, upstream, direction, opcode], totals[opcode]];
+}
+
+function* byWord(source: MetricsSource, counts: "publications" | "deliveries"): Iterable<Sample> {
+	for (const facts of source.hubRules()) {
+		for (const [word, count] of Object.entries(facts[counts])) yield [[facts.hub, facts.rule, word], count];
+	}
 }

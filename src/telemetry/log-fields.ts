@@ -15,6 +15,7 @@ export function factFields(facts: ConnectionFacts): Record<string, unknown> {
 		route: facts.route,
 		upstream: facts.upstream,
 		endpoint: facts.endpoint,
+		hub: facts.hub,
 		host: bounded(facts.host),
 		path: bounded(facts.path),
 		origin: bounded(facts.origin),
@@ -47,6 +48,9 @@ export function closeFields(facts: ConnectionFacts, report: CloseReport): LogFie
 		bytes_out: report.bytes_out,
 		messages_in: report.messages_in,
 		messages_out: report.messages_out,
+		topics: report.topics,
+		publications_in: report.publications_in,
+		publications_out: report.publications_out,
 	});
 }
 

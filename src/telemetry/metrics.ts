@@ -21,6 +21,9 @@ const CONNECTION_SECONDS = [1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 14_400, 28
 const HANDSHAKE_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const PING_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** 50 µs to 2.5 s: a fan-out, not a handshake. */
+const DELIVERY_SECONDS = [0.000_05, 0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
+
 /** Gauges of prom-client that are named like counters; the ones without `_total` say the same by type. */
 const MISNAMED = ["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"];
 
@@ -88,6 +91,22 @@ export class Metrics implements EventSink {
 		"Times that a limit of a route refused, closed or slowed down a connection.",
 		["route", "limit"],
 	);
+	readonly #hubDelivery = this.#histogram(
+		"hub_delivery_seconds",
+		"Time from a publication to its last write, of what one turn of the event loop brought.",
+		["hub"],
+		DELIVERY_SECONDS,
+	);
+	readonly #hubRpc = this.#histogram(
+		"hub_rpc_seconds",
+		"Time that a hub's backend took for a question, by result: ok, refused, failed.",
+		["hub", "result"],
+		HANDSHAKE_SECONDS,
+	);
+	readonly #hubEvents = this.#counter("hub_events_total", "Events for a hub's backend: sent or dropped.", [
+		"hub",
+		"result",
+	]);
 	readonly #internalErrors = this.#counter(
 		"internal_errors_total",
 		"Mistakes in the gateway itself; each leaves a line internal.error.",
@@ -160,6 +179,21 @@ export class Metrics implements EventSink {
 
 	limited(route: string, limit: string): void {
 		this.#limited.inc({ route, limit });
+	}
+
+	/** What one turn of the event loop published in a hub is written. */
+	hubDelivered(hub: string, seconds: number): void {
+		this.#hubDelivery.observe({ hub }, seconds);
+	}
+
+	/** A hub's backend was asked something. */
+	hubAsked(hub: string, result: string, seconds: number): void {
+		this.#hubRpc.observe({ hub, result }, seconds);
+	}
+
+	/** A hub's backend was told events, or they were dropped. */
+	hubTold(hub: string, result: "sent" | "dropped", count: number): void {
+		this.#hubEvents.inc({ hub, result }, count);
 	}
 
 	notice(_level: LogLevel, event: string): void {

@@ -49,6 +49,27 @@ export interface CertificateFacts {
 	readonly expiresAt: number;
 }
 
+/** One rule of one hub. Counts since the process started, but for the subscriptions. */
+export interface HubRuleFacts {
+	readonly hub: string;
+	readonly rule: string;
+	/** Now. */
+	readonly subscriptions: number;
+	/** By source. */
+	readonly publications: Readonly<Record<string, number>>;
+	/** By result. */
+	readonly deliveries: Readonly<Record<string, number>>;
+	/** Clients that came back with a position, by whether they got all that they had missed. */
+	readonly recoveries: Readonly<Record<string, number>>;
+}
+
+/** Connections to a hub open now. */
+export interface HubConnections {
+	readonly hub: string;
+	readonly route: string;
+	readonly active: number;
+}
+
 /** The processes of a gateway. */
 export interface WorkerFacts {
 	/** Those that take new connections now. */
@@ -66,6 +87,8 @@ export interface MetricsSource {
 	/** Connections that a drain has marked and that are still open. */
 	draining(): number;
 	certificates(): Iterable<CertificateFacts>;
+	hubRules(): Iterable<HubRuleFacts>;
+	hubConnections(): Iterable<HubConnections>;
 	workers(): WorkerFacts;
 	/** Lines of the log that could not be written. */
 	logLinesLost(): number;

@@ -7,10 +7,18 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { z } from "zod";
 import { finiteDuration } from "../../options.ts";
+import type { EventData, HubEvents, HubEventType } from "../hub.ts";
 import { type PostAgents, post } from "./post.ts";
 
-const TYPES = ["connected", "disconnected", "subscribed", "unsubscribed", "occupied", "vacated", "published"] as const;
-export type HubEventType = (typeof TYPES)[number];
+const TYPES = [
+	"connected",
+	"disconnected",
+	"subscribed",
+	"unsubscribed",
+	"occupied",
+	"vacated",
+	"published",
+] as const satisfies readonly HubEventType[];
 
 export const eventOptions = z.strictObject({
 	url: z
@@ -47,7 +55,7 @@ export interface HubEvent {
 	readonly type: HubEventType;
 	/** The topic or user it is about. */
 	readonly subject?: string | undefined;
-	readonly data: Readonly<Record<string, unknown>>;
+	readonly data: EventData;
 }
 
 export interface EventParts {
@@ -59,7 +67,7 @@ export interface EventParts {
 	readonly state: (problem: string | undefined) => void;
 }
 
-export class EventSender {
+export class EventSender implements HubEvents {
 	readonly #config: EventsConfig;
 	readonly #parts: EventParts;
 	readonly #on: ReadonlySet<HubEventType>;

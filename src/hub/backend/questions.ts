@@ -5,7 +5,7 @@
 import CircuitBreaker from "opossum";
 import { z } from "zod";
 import { finiteDuration } from "../../options.ts";
-import { HubError } from "../errors.ts";
+import { HubDisconnect, HubError } from "../errors.ts";
 import type { BackendAnswer, ConnectAnswer, QuestionClient, Questions } from "../protocol.ts";
 import { rawMembers } from "../raw-json.ts";
 import { type Answer, type PostAgents, post } from "./post.ts";
@@ -49,16 +49,6 @@ export class BackendRefusal extends HubError {
 	constructor(number: number, message: string) {
 		super("PERMISSION_DENIED", message);
 		this.number = number;
-	}
-}
-
-/** The backend wants the connection ended. */
-export class BackendDisconnect extends Error {
-	readonly code: number;
-
-	constructor(code: number, reason: string) {
-		super(reason);
-		this.code = code;
 	}
 }
 
@@ -132,7 +122,7 @@ export class HttpQuestions implements Questions {
 		return { data: bytesOf(result, members, "data") };
 	}
 
-	/** @throws HubError a refusal; BackendDisconnect */
+	/** @throws HubError a refusal; HubDisconnect */
 	async #ask(kind: QuestionKind, client: QuestionClient, fields: Readonly<Record<string, unknown>>): Promise<Parsed> {
 		if (this.#open >= MOST_OPEN) throw new HubError("TOO_MANY_REQUESTS", "too many questions wait for the backend");
 		const body = Buffer.from(
@@ -154,7 +144,7 @@ export class HttpQuestions implements Questions {
 			result = "ok";
 			return parsed;
 		} catch (error) {
-			if (error instanceof HubError || error instanceof BackendDisconnect) throw error;
+			if (error instanceof HubError || error instanceof HubDisconnect) throw error;
 			throw new HubError("INTERNAL", "the backend did not answer", { cause: error });
 		} finally {
 			this.#open--;
@@ -193,7 +183,7 @@ interface Parsed {
 	readonly members: ReadonlyMap<string, string>;
 }
 
-/** @throws BackendRefusal, BackendDisconnect; HubError when it is not an answer */
+/** @throws BackendRefusal, HubDisconnect; HubError when it is not an answer */
 function parseAnswer(body: Buffer): Parsed {
 	const text = body.toString("utf8");
 	let value: unknown;
@@ -207,7 +197,7 @@ function parseAnswer(body: Buffer): Parsed {
 	if (isObject(disconnect)) {
 		const { code, reason } = disconnect;
 		const usable = typeof code === "number" && Number.isInteger(code) && code >= 3000 && code <= 4999;
-		throw new BackendDisconnect(usable ? code : 3503, typeof reason === "string" ? reason : "");
+		throw new HubDisconnect(usable ? code : 3503, typeof reason === "string" ? reason : "");
 	}
 	if (isObject(error)) {
 		const { code, message } = error;

@@ -65,6 +65,8 @@ describe("metrics", () => {
 				logLinesLost: () => 0,
 				workers: () => ({ serving: 1, configured: 1 }),
 				limiters: none,
+				hubRules: none,
+				hubConnections: none,
 			},
 			nodeMetrics: false,
 		});

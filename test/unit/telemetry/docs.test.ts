@@ -71,6 +71,8 @@ describe("docs/observability.md", () => {
 				logLinesLost: () => 0,
 				workers: () => ({ serving: 1, configured: 1 }),
 				limiters: nothing,
+				hubRules: nothing,
+				hubConnections: nothing,
 			},
 			nodeMetrics: false,
 		});

@@ -13,6 +13,8 @@ const EMPTY: MetricsSource = {
 	draining: () => 0,
 	certificates: () => [],
 	limiters: () => [],
+	hubRules: () => [],
+	hubConnections: () => [],
 	logLinesLost: () => 0,
 	workers: () => ({ serving: 1, configured: 1 }),
 };

@@ -1,9 +1,15 @@
 /** Centrifugo's protocol on one connection: commands in, replies and pushes out. */
 import { HubClient, type ProtocolEvents, type Started, type Subscribed } from "../../client.ts";
 import type { Position } from "../../engine.ts";
-import { HubError } from "../../errors.ts";
+import { HubDisconnect, HubError } from "../../errors.ts";
 import { messageFrame } from "../../frame.ts";
-import type { Credentials, Host, ProtocolConnection, QuestionClient } from "../../protocol.ts";
+import {
+	ANONYMOUS,
+	type Credentials,
+	type Host,
+	type ProtocolConnection,
+	type QuestionClient,
+} from "../../protocol.ts";
 import type { UnsubscribeReason } from "../../subscription.ts";
 import type { Codec } from "./codec.ts";
 import { type Command, METHODS, type Method, type WirePosition } from "./schema.ts";
@@ -111,7 +117,8 @@ export class CentrifugeConnection implements ProtocolConnection, ProtocolEvents 
 			if (error instanceof HubError) {
 				const { number: code, message, temporary } = error;
 				this.#send({ id, error: { code, message, temporary: temporary || undefined } });
-			} else {
+			} else if (error instanceof HubDisconnect) this.#end({ code: error.code, reason: error.message });
+			else {
 				this.#host.failed(error);
 				this.#end(DISCONNECT.internal);
 			}
@@ -175,13 +182,16 @@ export class CentrifugeConnection implements ProtocolConnection, ProtocolEvents 
 				return;
 			}
 		}
-		credentials ??= { user: "", claims: undefined, expiresAt: Number.POSITIVE_INFINITY };
 		const { hub, questions } = host;
+		if (credentials === undefined && !host.anonymous && !questions?.asks.has("connect")) {
+			throw new HubError("UNAUTHORIZED");
+		}
+		credentials ??= ANONYMOUS;
 		const answer = questions?.asks.has("connect")
 			? await questions.connect(this.#questioner(credentials), request.data)
 			: undefined;
 		const user = answer?.user ?? credentials.user;
-		if (user === "" && !hub.config.anonymous) throw new HubError("UNAUTHORIZED");
+		if (user === "" && !host.anonymous) throw new HubError("UNAUTHORIZED");
 		if (this.#closed) return;
 		const client = new HubClient({
 			id: host.id,

@@ -2,10 +2,10 @@
 import { controlFrame, OPCODE } from "../../../protocol/frames.ts";
 import { HubClient, type ProtocolEvents, type Started, type Subscribed } from "../../client.ts";
 import type { Position, Publication } from "../../engine.ts";
-import { HubError } from "../../errors.ts";
+import { HubDisconnect, HubError } from "../../errors.ts";
 import { messageFrame } from "../../frame.ts";
 import type { Encoding } from "../../message.ts";
-import type { Host, HubProtocol, ProtocolConnection } from "../../protocol.ts";
+import { ANONYMOUS, type Host, type HubProtocol, type ProtocolConnection } from "../../protocol.ts";
 import { rawMembers } from "../../raw-json.ts";
 import type { UnsubscribeReason } from "../../subscription.ts";
 
@@ -92,12 +92,12 @@ class PlainConnection implements ProtocolConnection, ProtocolEvents {
 	async #begin(): Promise<void> {
 		const { credentials, hub, questions } = this.#host;
 		try {
-			const known = credentials ?? { user: "", claims: undefined, expiresAt: Number.POSITIVE_INFINITY };
+			const known = credentials ?? ANONYMOUS;
 			const answer = questions?.asks.has("connect")
 				? await questions.connect({ id: this.#host.id, ...known, json: true }, undefined)
 				: undefined;
 			const user = answer?.user ?? known.user;
-			if (user === "" && !hub.config.anonymous) throw new HubError("UNAUTHORIZED");
+			if (user === "" && !this.#host.anonymous) throw new HubError("UNAUTHORIZED");
 			if (this.#closed) return;
 			const client = new HubClient({
 				id: this.#host.id,
@@ -169,6 +169,7 @@ class PlainConnection implements ProtocolConnection, ProtocolEvents {
 	#failed(action: Action | undefined, error: unknown): void {
 		if (this.#closed) return;
 		if (error instanceof HubError) this.#refuse(action, error);
+		else if (error instanceof HubDisconnect) this.#host.end(error.code, error.message);
 		else {
 			this.#host.failed(error);
 			this.#refuse(action, new HubError("INTERNAL"));

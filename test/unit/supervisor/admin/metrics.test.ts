@@ -16,6 +16,8 @@ const NOTHING: MetricsSource = {
 	logLinesLost: () => 0,
 	workers: () => ({ serving: 1, configured: 1 }),
 	limiters: () => [],
+	hubRules: () => [],
+	hubConnections: () => [],
 };
 
 const facts = { connection_id: "1", client_ip: "", peer_ip: "", listener: "main", route: "chat", upstream: "pool" };

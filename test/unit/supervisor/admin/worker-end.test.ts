@@ -35,6 +35,8 @@ function worker(steering: () => Steering | Promise<Steering>) {
 			logLinesLost: () => 0,
 			workers: () => ({ serving: 1, configured: 1 }),
 			limiters: () => [],
+			hubRules: () => [],
+			hubConnections: () => [],
 		},
 		nodeMetrics: false,
 	});
