@@ -65,8 +65,8 @@ describe("a configuration file", () => {
 		gateway.write(yaml("one"));
 		await until(() => count(gateway, "config.held") === 3, { what: "the first file to be held again" });
 		expect(await gateway.handle.reload("signal")).toMatchObject({ result: "success" });
-		expect(await two.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1012 });
-		expect(await three.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1012 });
+		expect(await two.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1001 });
+		expect(await three.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1001 });
 		await echoes(one, "stays");
 	});
 
@@ -76,7 +76,7 @@ describe("a configuration file", () => {
 		gateway.write(yaml("one"));
 		await gateway.lines.waitFor("config.held");
 		await gateway.lines.waitFor("config.reload", 10_000);
-		expect(await client.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1012 });
+		expect(await client.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1001 });
 	});
 
 	test("that drains half of them or fewer is taken at once", async () => {
@@ -106,7 +106,7 @@ describe("a configuration file", () => {
 			out: "the configuration was taken\n",
 			err: "",
 		});
-		expect(await client.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1012 });
+		expect(await client.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1001 });
 		expect((await runCli(["reload", "--admin", admin])).out).toMatch(/^nothing has changed/);
 	});
 
