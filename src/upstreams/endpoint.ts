@@ -95,6 +95,8 @@ export class EndpointState {
 	health: "unknown" | "healthy" | "unhealthy" = "unknown";
 	/** Why `health` is what it is, in words: what the deciding probe saw. */
 	healthReason: string | undefined;
+	/** It answers, but refuses the probe, which is mistaken: `health` says no more than that it lives. */
+	probeRefused = false;
 	/** Good, or failed, probes in a row; one of them is 0. */
 	probeSuccesses = 0;
 	probeFailures = 0;
