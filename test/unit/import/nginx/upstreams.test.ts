@@ -59,7 +59,6 @@ describe("upstreams", () => {
 				path: "/x",
 				secure: true,
 				http_only: false,
-				partitioned: false,
 				same_site: "strict",
 				partitioned: false,
 			},
