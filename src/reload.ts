@@ -56,6 +56,13 @@ export interface ReloaderParts {
 	readonly files: (files: readonly string[]) => void;
 }
 
+interface Held {
+	readonly config: GatewayConfig;
+	readonly contents: FileContents;
+	/** It has waited long enough. */
+	due: boolean;
+}
+
 /** A configuration that would drain too many is taken when it is still the same after this; ms. */
 const HOLD_MS = 5_000;
 /** So many names of a kind are told. */
@@ -66,7 +73,7 @@ export class Reloader {
 	/** Files of the running configuration: a new certificate behind the same name is a change too. */
 	#contents: FileContents;
 	/** What was read and not taken yet: it would drain more than half of all connections. */
-	#held: { readonly config: GatewayConfig; readonly contents: FileContents } | undefined;
+	#held: Held | undefined;
 	#again: NodeJS.Timeout | undefined;
 	/** What was read last was rejected. */
 	#isRejected = false;
@@ -116,9 +123,14 @@ export class Reloader {
 			}
 			const startedAt = gateway.clock();
 			const change = await this.#parts.prepare(comparison.config, contents);
-			if (!force && (await this.#holds(change, comparison.config, contents))) {
-				await change.abandon();
-				return this.#hold(trigger, change.forecast);
+			if (!force && change.forecast.drained * 2 > change.forecast.connections) {
+				const known = await this.#isHeld(comparison.config, contents);
+				// One save may be noticed twice. That is nobody's second wish.
+				if (!known || (trigger === "file" && !this.#held?.due)) {
+					await change.abandon();
+					if (!known) this.#hold(trigger, change.forecast, { config: comparison.config, contents, due: false });
+					return { result: "rejected", problems: [heldMessage(change.forecast)] };
+				}
 			}
 			this.#held = undefined;
 			const warnings = [...problems, ...warningsOf(config)];
@@ -131,24 +143,25 @@ export class Reloader {
 		}
 	}
 
-	/** Whether a change waits for a second look: a file that is only half there looks like one that drops the rest. */
-	async #holds({ forecast }: Change, config: GatewayConfig, contents: FileContents): Promise<boolean> {
-		if (forecast.drained * 2 <= forecast.connections) return false;
+	/** Whether this is what waits for a second look. */
+	async #isHeld(config: GatewayConfig, contents: FileContents): Promise<boolean> {
 		const held = this.#held;
-		this.#held = { config, contents };
-		if (held === undefined || !sameContents(held.contents, contents)) return true;
-		return !(await inSlices(compareConfigs(held.config, config))).equal;
+		if (held === undefined || !sameContents(held.contents, contents)) return false;
+		return (await inSlices(compareConfigs(held.config, config))).equal;
 	}
 
-	#hold(trigger: ReloadTrigger, { connections, drained }: Forecast): ReloadResult {
-		const message =
-			`it would drain ${drained} of ${connections} open connections: it is read again in ${HOLD_MS / 1000} s, and taken ` +
-			"if it is still the same; clawgate reload --force takes it at once";
+	/** A file that is only half there looks like one that drops the rest. */
+	#hold(trigger: ReloadTrigger, forecast: Forecast, held: Held): void {
+		const { connections, drained } = forecast;
+		const message = heldMessage(forecast);
 		this.#parts.gateway.events.notice("warn", "config.held", { trigger, connections, drained, message });
+		this.#held = held;
 		clearTimeout(this.#again);
-		this.#again = setTimeout(() => void this.reload(trigger), HOLD_MS);
+		this.#again = setTimeout(() => {
+			held.due = true;
+			void this.reload(trigger);
+		}, HOLD_MS);
 		this.#again.unref();
-		return { result: "rejected", problems: [message] };
 	}
 
 	async #commit(
@@ -186,6 +199,13 @@ export class Reloader {
 		events.notice("error", "config.rejected", { trigger, message: problems[0], problems: some(problems) });
 		return { result: "rejected", problems };
 	}
+}
+
+function heldMessage({ connections, drained }: Forecast): string {
+	return (
+		`it would drain ${drained} of ${connections} open connections: it is read again in ${HOLD_MS / 1000} s, and taken ` +
+		"if it is still the same; clawgate reload --force takes it at once"
+	);
 }
 
 /** For a log line: the first ones, and how many more there are; undefined for none. */

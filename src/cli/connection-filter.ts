@@ -1,6 +1,6 @@
 /** By what the commands choose connections. */
 
-/** Filters of CONFIG §6. */
+/** Filters of docs/admin-api.md. */
 export const FILTER_KEYS = ["route", "upstream", "endpoint", "client_ip", "user", "subprotocol"] as const;
 
 export const FILTER_HELP = `FILTER is any of ${FILTER_KEYS.map((key) => `${key}=…`).join(" ")}

@@ -150,7 +150,7 @@ function remarks(row: Row): string {
 	const known = unavailable_reason === state || unavailable_reason === undefined;
 	return [
 		known ? undefined : unavailable_reason,
-		row.health === "unhealthy" ? health_reason : undefined,
+		row.health === "healthy" ? undefined : health_reason,
 		row.failing ? `last attempts failed: ${row.failing_reason}` : undefined,
 		backup ? "backup" : undefined,
 		configured.state === state ? undefined : `configured: ${configured.state}`,

@@ -65,7 +65,7 @@ export const listenerOptions = z.strictObject({
 		.optional()
 		.meta({
 			description:
-				'Who may connect to a `unix:` address: the mode of its file, in quotes. `"0660"` without it: the user and the group of the gateway.',
+				'Mode of the file of a `unix:` address, in quotes: it decides who may connect. Without it `"0660"`: the user and the group of the gateway.',
 		}),
 	client_crl: oneOrMany(filePath).optional().meta({
 		description:

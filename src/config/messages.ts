@@ -5,7 +5,7 @@ import { didYouMean, nearest } from "./nearest.ts";
 type RawIssue = Parameters<z.core.$ZodErrorMap>[0];
 
 const KINDS: Record<string, string> = {
-	string: "a text",
+	string: "text",
 	number: "a number",
 	int: "a whole number",
 	boolean: "true or false",
@@ -46,13 +46,16 @@ export function kindOf(value: unknown): string {
 	if (Array.isArray(value)) return "a list";
 	if (typeof value === "object") return value instanceof Date ? "a date" : "a map";
 	if (typeof value === "boolean") return String(value);
-	return typeof value === "number" ? "a number" : "a text";
+	return typeof value === "number" ? "a number" : "text";
 }
 
 function quoteHint(issue: { expected: string; input?: unknown }): string {
 	const { expected, input } = issue;
 	const scalar = typeof input === "number" || typeof input === "boolean" || input instanceof Date;
 	if (expected === "string" && scalar) return "; put quotes around it";
+	// YAML 1.1 had more words for them, and many files are older than 1.2.
+	if (expected === "boolean" && typeof input === "string" && /^(?:yes|no|on|off|true|false)$/i.test(input))
+		return "; write true or false, without quotes";
 	const numeric = typeof input === "string" && input !== "" && Number.isFinite(Number(input));
 	return (expected === "number" || expected === "int") && numeric ? "; leave the quotes out" : "";
 }

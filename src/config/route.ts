@@ -51,10 +51,11 @@ const pingOptions = z
 const closeCodeOptions = z.strictObject({
 	backend_lost: closeCodeOr("pass").prefault("pass").meta({
 		description:
-			"What a client is told whose backend went away without a Close frame. `pass`: nothing; its connection ends as the backend's did, with FIN or reset, so that its library does what it does without a gateway.",
+			"What a client is told when its backend went away without a Close frame. `pass`: nothing; its connection ends as the backend's did, with FIN or reset, so that its library does what it does without a gateway.",
 	}),
 	client_lost: closeCodeOr("pass").prefault("pass").meta({
-		description: "The same for the backend of a client that went away. Many servers take 1001 for “it left”.",
+		description:
+			"What a backend is told when its client went away without a Close frame. `pass`: as above. Many servers take 1001 for “it left”.",
 	}),
 	overload: closeCode.prefault(1013).meta({ description: "The gateway or a slow reader cannot keep up." }),
 	auth_expired: closeCode.prefault(4401).meta({ description: "The token of the connection has run out." }),

@@ -41,7 +41,7 @@ export const upstreamOptions = z.strictObject({
 	max_handshakes_per_second: admissionOption,
 	handshake: z.enum(["strict", "lenient"]).prefault("strict").meta({
 		description:
-			"`strict`: a 101 has to be what RFC 6455 demands (HTTP/1.1, Upgrade, Connection, the right Sec-WebSocket-Accept, extensions that were offered). `lenient` passes any 101 on as it is, and sends handshakes of version 8 there too: for old servers and clients. A subprotocol that was not offered is passed on by both, and logged once.",
+			"`strict`: a 101 has to be what RFC 6455 demands (HTTP/1.1, Upgrade, Connection, the right Sec-WebSocket-Accept, extensions that were offered). `lenient`, for old servers and clients, passes any 101 on as it is, and also takes handshakes of version 8. A subprotocol that was not offered is passed on by both, and logged once.",
 	}),
 	address_cache: finiteDuration.prefault("30s").meta({
 		description:

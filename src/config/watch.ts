@@ -18,8 +18,8 @@ const POLL_MS = 5_000;
 
 export interface WatchedFiles {
 	/**
-	 * Absolute paths to watch from now on. A new list leads to one call of `changed`: a file may have changed between
-	 * being read and being watched.
+	 * Absolute paths to watch from now on. A file that was not in the list before leads to one call of `changed`: it may
+	 * have changed between being read and being watched.
 	 */
 	set(files: readonly string[]): void;
 	stop(): void;
@@ -29,8 +29,8 @@ export interface WatchedFiles {
 export function watchFiles(changed: () => void): WatchedFiles {
 	let files: readonly string[] = [];
 	/** How the files were at the last call of `changed`, and at the last look. */
-	let known = "";
-	let seen = "";
+	let known: Appearance = new Map();
+	let seen: Appearance = new Map();
 	let timer: NodeJS.Timeout | undefined;
 	let looking = false;
 	/** An event came while it looked. */
@@ -54,9 +54,9 @@ export function watchFiles(changed: () => void): WatchedFiles {
 		await watchFolders();
 		const now = await appearance(files);
 		looking = false;
-		const stable = now === seen && !missed;
+		const stable = isDeepStrictEqual(now, seen) && !missed;
 		seen = now;
-		if (stopped || (now === known && !missed)) return;
+		if (stopped || (isDeepStrictEqual(now, known) && !missed)) return;
 		if (!stable) {
 			again(STABLE_MS);
 			return;
@@ -96,8 +96,8 @@ export function watchFiles(changed: () => void): WatchedFiles {
 			const list = [...new Set(next)];
 			if (isDeepStrictEqual(list, files)) return;
 			files = list;
-			known = "";
-			seen = "";
+			known = only(list, known);
+			seen = only(list, seen);
 			void look();
 		},
 		stop() {
@@ -110,16 +110,22 @@ export function watchFiles(changed: () => void): WatchedFiles {
 	};
 }
 
-/** What tells a changed file from an unchanged one, without its content. */
-async function appearance(files: readonly string[]): Promise<string> {
-	const found: string[] = [];
+/** By file: what tells a changed one from an unchanged one, without its content. */
+type Appearance = Map<string, string>;
+
+async function appearance(files: readonly string[]): Promise<Appearance> {
+	const found: Appearance = new Map();
 	for (const file of files) {
 		try {
 			const { dev, ino, mode, size, mtimeNs, ctimeNs } = await asked(file, () => stat(file, { bigint: true }));
-			found.push([file, dev, ino, mode, size, mtimeNs, ctimeNs].join(" "));
+			found.set(file, [dev, ino, mode, size, mtimeNs, ctimeNs].join(" "));
 		} catch (error) {
-			found.push(`${file} ${(error as NodeJS.ErrnoException).code ?? "silent"}`);
+			found.set(file, (error as NodeJS.ErrnoException).code ?? "silent");
 		}
 	}
-	return found.join("\n");
+	return found;
+}
+
+function only(files: readonly string[], found: Appearance): Appearance {
+	return new Map([...found].filter(([file]) => files.includes(file)));
 }

@@ -1,4 +1,4 @@
-/** The story of one WebSocket connection, from the request to the open tunnel (DESIGN §4). */
+/** The story of one WebSocket connection, from the request to the open tunnel (docs/lifecycle.md). */
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { asGatewayError, GatewayError } from "../errors.ts";

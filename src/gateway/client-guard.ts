@@ -5,7 +5,7 @@
 import type { Socket } from "node:net";
 import { Departure } from "../departure.ts";
 
-/** More than this before the 101 stops reading; a client has nothing to say yet (DESIGN §4 step 2). */
+/** More than this before the 101 stops reading; a client has nothing to say yet (docs/lifecycle.md, step 3). */
 const MAX_EARLY_BYTES = 16 * 1024;
 
 export class ClientGuard {

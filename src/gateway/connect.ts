@@ -35,7 +35,7 @@ export interface ConnectOptions {
 export type Connected = Attempted;
 
 /**
- * One try after the other, by the retry rule (DESIGN §4): another endpoint only when nothing went to the client, the
+ * One try after the other, by the retry rule: another endpoint only when nothing went to the client, the
  * failure is one of `retries.on`, attempts are left, and the client is still there.
  * Each attempt waits for its turn where the upstream limits handshakes.
  * @throws GatewayError NO_ENDPOINT or OVERLOADED when nothing could be tried; otherwise the last attempt's failure;

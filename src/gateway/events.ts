@@ -118,7 +118,7 @@ export interface EventSink {
 	pause?(route: string, direction: Direction): void;
 	/** A limit of the route (its key in `limits`) refused, closed or slowed something down. */
 	limited?(route: string, limit: string): void;
-	/** Everything else, by its event name of CONFIG §4 (`config.reload`, `endpoint.down`, …). */
+	/** Everything else, by its event name of docs/observability.md (`config.reload`, `endpoint.down`, …). */
 	notice?(level: LogLevel, event: string, fields: Record<string, unknown>): void;
 }
 

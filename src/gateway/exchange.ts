@@ -55,7 +55,9 @@ export class Exchange extends Session {
 			this.destroy(termination);
 		} else if (EVENT_STREAM.test(this.contentType ?? "")) {
 			this.#brokenOff = termination;
-			this.#response.end();
+			// What comes next on the connection would be taken for the rest of an answer whose length is known.
+			if (this.#response.chunkedEncoding) this.#response.end();
+			else this.#response.destroy();
 		} else if (!this.#response.headersSent) {
 			this.#response.shouldKeepAlive = false;
 		}

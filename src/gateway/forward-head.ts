@@ -123,7 +123,9 @@ export function badAnswer(what: string, cause?: unknown): GatewayError {
 }
 
 function answerHeaders(raw: readonly string[], status: number, rules: AnswerRules): string[] {
-	const endToEnd = stripHopByHop(raw, status);
+	const passed = stripHopByHop(raw, status);
+	// RFC 9110 §8.6: what has no body has no length, and must not make somebody wait for one.
+	const endToEnd = status < 200 || status === 204 ? withoutContentLength(passed) : passed;
 	const headers = [...applyHeaderRules(rules.rewriteAnswer?.(endToEnd) ?? endToEnd, rules.responseRules)];
 	if (rules.extraResponseHeaders) headers.push(...rules.extraResponseHeaders);
 	const length = headers.findIndex(isContentLength);

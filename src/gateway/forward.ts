@@ -145,6 +145,8 @@ function attempt(options: ForwardOptions, agent: BackendAgent): Promise<number |
 	};
 	return new Promise((resolve, reject) => {
 		const outgoing = requestHttp(requestOptions);
+		// Node leaves out what is beyond its limit without a word; the size of the head is limited already.
+		outgoing.maxHeadersCount = 0;
 		let answer: IncomingMessage | undefined;
 		let failure: GatewayError | undefined;
 		let interim = 0;

@@ -185,7 +185,7 @@ function oneVersion(raw: readonly string[]): readonly string[] {
 	return raw.filter((_, i) => i < first + 2 || (raw[i - (i % 2)] as string).toLowerCase() !== "sec-websocket-version");
 }
 
-/** On a connection with plain HTTP: the route of its last request. */
+/** On a connection with plain HTTP: route and client of its last request. A proxy's connection is that of many clients. */
 const ASKED = Symbol("clawgate.asked");
 type NotedSocket = Socket & { [ASKED]?: string };
 
@@ -204,8 +204,9 @@ export function findRoute(
 	let request = route.view === undefined ? received : route.view(received);
 	if (!request.websocket) {
 		const noted = socket as NotedSocket;
-		if (noted[ASKED] === route.name) request = { ...request, keptAlive: true };
-		else noted[ASKED] = route.name;
+		const asked = `${route.name}\0${request.clientIp}`;
+		if (noted[ASKED] === asked) request = { ...request, keptAlive: true };
+		else noted[ASKED] = asked;
 	}
 	facts.route = route.name;
 	facts.client_ip = request.clientIp;

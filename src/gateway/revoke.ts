@@ -1,4 +1,4 @@
-/** Takes tokens back before they expire: their connections end now, and no new ones open (CONFIG §7). */
+/** Takes tokens back before they expire: their connections end now, and no new ones open. */
 import { isTargeted, type RevocationTarget } from "../policy/revocations.ts";
 import type { Gateway } from "./gateway.ts";
 

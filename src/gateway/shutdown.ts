@@ -1,4 +1,4 @@
-/** The end of a gateway process: a delay for load balancers, no new connections, a drain (DESIGN §6). */
+/** The end of a gateway process: a delay for load balancers, no new connections, a drain. */
 import type { Gateway } from "./gateway.ts";
 
 /** What stops accepting. */

@@ -1,4 +1,4 @@
-/** What a check is: one question about who may connect, asked before anything is dialled (DESIGN §4 step 6). */
+/** What a check is: one question about who may connect, asked before anything is dialled (docs/lifecycle.md, step 7). */
 import type { DepartureSignal } from "../departure.ts";
 import type { GatewayRequest } from "../protocol/request.ts";
 import type { TokenNames } from "./revocations.ts";

@@ -46,7 +46,7 @@ export const connectionLimitOptions = {
 		.transform((value) => (typeof value === "object" ? value : undefined))
 		.meta({
 			description:
-				"Wrong passwords, API keys and token signatures of one client address, or /64, and wrong passwords of one name wherever they come from. Above it both get 429, whatever they send, but not users who logged in from the same address within the last hour.",
+				"Wrong passwords, API keys and token signatures of one client address, or /64, and wrong passwords of one name wherever they come from. Above it the address, or the name, gets 429, whatever is sent; except users who logged in from the same address within the last hour.",
 		}),
 };
 

@@ -80,16 +80,19 @@ function askOnce({ url, agents, headers, timeout, signal }: AuthQuestion, reuse 
 			agent: reuse ? agent : false,
 			...(agents.lookup && { lookup: agents.lookup }),
 		});
+		// Node leaves out what is beyond its limit without a word; the size of the head is limited already.
+		outgoing.maxHeadersCount = 0;
 		let answered = false;
-		/** What to do at the deadline; a refusal whose body never ends is one. */
-		let late = (): void => fail(`no answer within ${timeout} ms`);
+		/** Ends a refusal with what came of its body: one that breaks off, or never ends, is a refusal. */
+		let refuse: (() => void) | undefined;
 		const settle = (answer: AuthAnswer | "stale"): void => {
 			answered = true;
 			signal.removeEventListener("abort", onAbort);
 			resolve(answer);
 		};
 		const fail = (message: string): void => {
-			if (!answered) settle({ kind: "unavailable", message });
+			if (refuse !== undefined) refuse();
+			else if (!answered) settle({ kind: "unavailable", message });
 			outgoing.destroy();
 		};
 		const onAbort = (): void => {
@@ -97,11 +100,11 @@ function askOnce({ url, agents, headers, timeout, signal }: AuthQuestion, reuse 
 			outgoing.destroy();
 		};
 		// Runs until the whole answer is there: a body that never ends must not keep its connection from others.
-		const timer = setTimeout(() => late(), timeout);
+		const timer = setTimeout(() => fail(`no answer within ${timeout} ms`), timeout);
 		outgoing.once("close", () => clearTimeout(timer));
 		signal.addEventListener("abort", onAbort, { once: true });
 		outgoing.on("error", (error: NodeJS.ErrnoException) => {
-			if (reuse && outgoing.reusedSocket && error.code === "ECONNRESET" && !answered) settle("stale");
+			if (reuse && outgoing.reusedSocket && error.code === "ECONNRESET" && !answered && !refuse) settle("stale");
 			else fail(error.code ?? error.message);
 		});
 		outgoing.on("upgrade", (_response, socket) => {
@@ -112,7 +115,7 @@ function askOnce({ url, agents, headers, timeout, signal }: AuthQuestion, reuse 
 			const status = response.statusCode as number;
 			response.on("error", () => fail("the answer broke off"));
 			if (status >= 300 && status < 500) {
-				late = collect(response, (body) => {
+				refuse = collect(response, (body) => {
 					settle({ kind: "denied", answer: relayed(response, body) });
 					outgoing.destroy();
 				});

@@ -37,7 +37,7 @@ export const policyOptions = {
 	...addressOptions,
 	underscore_headers: z.enum(["drop", "keep"]).prefault("drop").meta({
 		description:
-			"Headers of clients with an underscore in their name: CGI, WSGI and PHP servers cannot tell `X_User` from `X-User`. The twin of a header that the gateway sets, removes or reserves is dropped anyway.",
+			"Client headers with an underscore in their name. CGI, WSGI and PHP servers cannot tell `X_User` from `X-User`. So with `keep`, too, `X_User` is dropped where the gateway sets, removes or reserves `X-User`.",
 	}),
 	auth: authOptions.prefault({}).meta({
 		description: "Who the client has to be. All that are named have to agree. `off` takes away what `defaults` say.",

@@ -20,7 +20,7 @@ import { type ClaimRules, checkClaims, claimText, parseClaims, time } from "./jw
 import { jwksVerifier, publicKeyVerifier, secretVerifier, type Verifier } from "./jwt-signature.ts";
 import { compileSources, tokenSourceOptions } from "./token-source.ts";
 
-const scalar = z.union([z.string(), z.number(), z.boolean()], { error: "expected a text, a number, true or false" });
+const scalar = z.union([z.string(), z.number(), z.boolean()], { error: "expected text, a number, true or false" });
 const positive = finiteDuration.refine((ms) => ms > 0, { error: "has to be longer than 0" });
 
 export const jwtOptions = z.strictObject({

@@ -100,14 +100,17 @@ function compileSource(config: Exclude<SourceConfig, typeof FIRST_MESSAGE>): Sou
 	return fromSubprotocol(subprotocol as string);
 }
 
-/** `Authorization: <scheme> <value>`; the scheme's case does not matter (RFC 9110 §11.1). */
+/**
+ * `Authorization: <scheme> <value>`; the scheme's case does not matter (RFC 9110 §11.1). Between the two there is one
+ * blank, but servers behind us may take a tab for it, or whatever their language calls white space.
+ */
 export function authorization(scheme: string): Source {
-	const start = new RegExp(`^${scheme} +`, "i");
+	const start = new RegExp(`^${scheme}(?:[^\\x21-\\x7e]+|$)`, "i");
 	return {
 		find(request) {
 			const value = headerValue(request, "authorization");
 			const match = value === undefined ? null : start.exec(value);
-			return match === null ? undefined : (value as string).slice(match[0].length).trim();
+			return match === null ? undefined : (value as string).slice(match[0].length).trim() || undefined;
 		},
 		strip: (request) => withoutHeader(request, "authorization", (value) => start.test(value)),
 	};

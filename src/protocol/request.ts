@@ -58,7 +58,7 @@ export interface GatewayRequest {
 	readonly listener: string;
 	/** A WebSocket opening handshake; false for plain HTTP. */
 	readonly websocket: boolean;
-	/** Not the first request on its connection for its route. */
+	/** Not the first request of its client on its connection for its route. */
 	readonly keptAlive?: boolean | undefined;
 }
 

@@ -211,9 +211,10 @@ export async function makeSelfSigned(names: readonly string[]): Promise<MadeCert
 	);
 	const notAfterDate = new Date();
 	notAfterDate.setFullYear(notAfterDate.getFullYear() + 1);
-	// Few need it, and it takes long to load.
-	const { generate } = await import("selfsigned");
-	const made = await generate([{ name: "commonName", value: names[0] as string }], {
+	// Few need it, and it takes long to load. It is CommonJS: what Node calls its default is always all of it, while its
+	// names are guessed from the text, and missing where that fails.
+	const { default: selfSigned } = await import("selfsigned");
+	const made = await selfSigned.generate([{ name: "commonName", value: names[0] as string }], {
 		keyType: "ec",
 		algorithm: "sha256",
 		notAfterDate,

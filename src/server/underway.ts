@@ -86,8 +86,11 @@ export class Underway {
 		socket.off("end", this.#onEnd).off("data", this.#onData).off("drain", this.#onDrain);
 		if (socket.destroyed) return;
 		if (!this.request.complete) {
-			// An answer that did not wait for the body. The client gets the time to read it.
-			this.#timer = setTimeout(() => socket.destroy(), LINGER_MS);
+			// An answer that did not wait for the body. The client gets the time to read it, and to send the rest to nobody.
+			this.request.resume();
+			this.#timer = setTimeout(() => {
+				if (!this.request.complete) socket.destroy();
+			}, LINGER_MS);
 			socket.once("close", () => clearTimeout(this.#timer));
 		} else if (this.#refuse !== undefined) {
 			this.#refuse();

@@ -5,15 +5,15 @@ import type { Upstream } from "../upstreams/upstream.ts";
 
 /** The health of one endpoint. */
 export interface HealthFact
-	extends Pick<EndpointState, "health" | "healthReason" | "probeSuccesses" | "probeFailures"> {
+	extends Pick<EndpointState, "health" | "healthReason" | "probeRefused" | "probeSuccesses" | "probeFailures"> {
 	readonly upstream: string;
 	/** Its id. */
 	readonly endpoint: string;
 }
 
 export function healthFact({ name }: Upstream, { id, state }: Endpoint): HealthFact {
-	const { health, healthReason, probeSuccesses, probeFailures } = state;
-	return { upstream: name, endpoint: id, health, healthReason, probeSuccesses, probeFailures };
+	const { health, healthReason, probeRefused, probeSuccesses, probeFailures } = state;
+	return { upstream: name, endpoint: id, health, healthReason, probeRefused, probeSuccesses, probeFailures };
 }
 
 /** Everything that is known, for a worker that starts. */

@@ -30,6 +30,8 @@ interface Place {
 	restart?: NodeJS.Timeout;
 	/** Its process is not to be replaced. */
 	closing: boolean;
+	/** It was ended before it served: there is nothing to say about it. */
+	unused?: boolean;
 }
 
 export class WorkerPool implements Workers {
@@ -87,11 +89,15 @@ export class WorkerPool implements Workers {
 
 	/**
 	 * Starts the first ones; resolves when all serve.
-	 * @throws Error when one of them cannot; the others have to be stopped
+	 * @param open called when all have loaded, which takes the longest: clients that come from then on wait for little
+	 * @throws Error when one of them cannot, or `open` fails; the others have to be stopped
 	 */
-	async start(count: number): Promise<void> {
+	async start(count: number, open: () => Promise<void>): Promise<void> {
 		const places = Array.from({ length: count }, (_, index) => this.#addPlace(index + 1));
-		await Promise.all(places.map((place) => this.#launch(place)));
+		const loading = places.map((place) => ({ place, worker: this.#load(place) }));
+		await Promise.all(loading.map(({ worker }) => worker.ready));
+		await open();
+		await Promise.all(loading.map(({ place, worker }) => this.#enter(place, worker)));
 	}
 
 	/** Tells all workers, also those that are about to serve. */
@@ -144,9 +150,9 @@ export class WorkerPool implements Workers {
 		return place;
 	}
 
-	/** @throws Error when it cannot serve */
-	async #launch(place: Place): Promise<void> {
-		const { handout, state, selfSigned } = this.#deps;
+	/** Starts a place's process. */
+	#load(place: Place): WorkerProcess {
+		const { handout, selfSigned } = this.#deps;
 		const worker = new WorkerProcess(place.number);
 		place.worker = worker;
 		const { channel } = worker;
@@ -161,6 +167,12 @@ export class WorkerPool implements Workers {
 			this.#leave(worker);
 		});
 		void worker.ended.then((exit) => this.#ended(place, worker, exit));
+		return worker;
+	}
+
+	/** Tells it what holds; from then on it serves. @throws Error when it cannot */
+	async #enter(place: Place, worker: WorkerProcess): Promise<void> {
+		const { handout, state } = this.#deps;
 		await worker.ready;
 		if (!worker.reachable) throw new Error(`worker ${place.number} ended while it started`);
 		this.#rollout.begins(worker);
@@ -168,7 +180,7 @@ export class WorkerPool implements Workers {
 		// From here on it is told all news: whatever it starts with has to be what holds at this moment.
 		this.#told.add(worker);
 		const { discovered, health, ticketSecret } = state();
-		await channel.call("start", { ...sent, number: place.number, discovered, health, ticketSecret }, PREPARE_MS);
+		await worker.channel.call("start", { ...sent, number: place.number, discovered, health, ticketSecret }, PREPARE_MS);
 		await this.#rollout.bringUp(worker);
 		if (place.closing || !worker.reachable) return;
 		this.#ready.add(worker);
@@ -222,7 +234,7 @@ export class WorkerPool implements Workers {
 
 	/** Starts a worker that nobody waits for. One that cannot serve is ended, and then replaced later. */
 	#relaunch(place: Place): void {
-		const started = this.#launch(place).then(() => {
+		const started = this.#enter(place, this.#load(place)).then(() => {
 			const { worker } = place;
 			if (worker === undefined || !this.#ready.has(worker)) return;
 			this.#deps.notice("info", "worker.start", { worker: place.number, pid: worker.pid });
@@ -259,7 +271,7 @@ export class WorkerPool implements Workers {
 		};
 		if (place.closing) {
 			// It did what it was told, or it had to be killed.
-			notice(code === 0 ? "info" : "error", "worker.exit", facts);
+			if (!place.unused) notice(code === 0 ? "info" : "error", "worker.exit", facts);
 			return;
 		}
 		const delay = place.delay.next(performance.now() - worker.startedAt);
@@ -274,7 +286,10 @@ export class WorkerPool implements Workers {
 		if (!worker) return;
 		this.#leave(worker);
 		if (this.#told.has(worker)) worker.channel.tell("stop", { immediately: false });
-		else worker.kill();
+		else {
+			place.unused = worker.reachable;
+			worker.kill();
+		}
 		const timer = setTimeout(() => worker.kill(), within);
 		await worker.ended;
 		clearTimeout(timer);

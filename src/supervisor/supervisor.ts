@@ -189,12 +189,15 @@ export async function startSupervisor(options: SupervisorOptions): Promise<Runni
 
 	try {
 		monitor.update(gateway.snapshot.upstreams.values());
-		await unlessCancelled(monitor.ready(), cancelled);
-		await listeners.open(config.listeners, fileReader(serving.contents));
 		// Already now: the start of the workers takes a while, in which `/readyz` says so.
 		await admin.port.configure(config.admin);
 		await hubApi.configure(config.hub_api, fileReader(serving.contents));
-		await unlessCancelled(pool.start(workerCount(config.workers)), cancelled);
+		const open = async (): Promise<void> => {
+			await monitor.ready();
+			if (cancelled?.aborted) return;
+			await listeners.open(config.listeners, fileReader(serving.contents));
+		};
+		await unlessCancelled(pool.start(workerCount(config.workers), open), cancelled);
 	} catch (error) {
 		const stopped = pool.stop(GRACE_MS);
 		pool.cut();

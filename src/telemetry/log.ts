@@ -39,7 +39,7 @@ export interface LogOptions extends LogSettings {
 
 const SEVERITY: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
-/** Writes a line for each event of CONFIG §4; `open`, `close`, `reject`, `http` and `notice` never throw. */
+/** Writes a line for each event of docs/observability.md; `open`, `close`, `reject`, `http` and `notice` never throw. */
 export class LogSink implements EventSink {
 	readonly #now: () => number;
 	readonly #write: (line: string) => void;

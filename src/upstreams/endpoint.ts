@@ -27,7 +27,7 @@ const endpointObject = z.strictObject({
 	backup: z.boolean().default(false).meta({ description: "used only when no other endpoint can be" }),
 	max_connections: z.int().min(1).max(100_000_000).optional().meta({
 		description:
-			"connections of this endpoint, those being opened and those of all workers included; instead of `circuit_breaker.max_connections`, and as that",
+			"most connections of this endpoint, those being opened and those of all workers included. It takes the place of `circuit_breaker.max_connections`, and works like that",
 	}),
 });
 
@@ -95,6 +95,8 @@ export class EndpointState {
 	health: "unknown" | "healthy" | "unhealthy" = "unknown";
 	/** Why `health` is what it is, in words: what the deciding probe saw. */
 	healthReason: string | undefined;
+	/** It answers, but refuses the probe, which is mistaken: `health` says no more than that it lives. */
+	probeRefused = false;
 	/** Good, or failed, probes in a row; one of them is 0. */
 	probeSuccesses = 0;
 	probeFailures = 0;

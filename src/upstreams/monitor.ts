@@ -4,12 +4,13 @@ import { createSource, type DiscoveryConfig } from "./discovery/index.ts";
 import { Watcher } from "./discovery/watcher.ts";
 import type { Endpoint, EndpointConfig } from "./endpoint.ts";
 import { type HealthChange, Prober } from "./health/prober.ts";
+import { type ProbeAnswer, ProbeTrial } from "./health/trial.ts";
 import { forgetHealth } from "./health/verdict.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** What the monitor is given from outside. */
 export interface MonitorDeps {
-	/** Takes `endpoint.up`, `endpoint.down`, `discovery.changed`, `discovery.failed` and `discovery.recovered`. */
+	/** Takes `endpoint.up`, `endpoint.down`, `health_check.mistaken`, `discovery.changed`, `discovery.failed` and `discovery.recovered`. */
 	readonly notice: (level: "info" | "warn", event: string, fields: Record<string, unknown>) => void;
 	/** A number in [0, 1). */
 	readonly random: () => number;
@@ -36,6 +37,14 @@ interface Probed {
 	endpoint: Endpoint;
 }
 
+/** One for each upstream with a health check. */
+interface Tried {
+	readonly trial: ProbeTrial;
+	readonly options: string;
+	/** That of the latest snapshot. */
+	upstream: Upstream;
+}
+
 interface Watched {
 	readonly watcher: Watcher;
 	readonly options: string;
@@ -45,6 +54,8 @@ interface Watched {
 export class Monitor {
 	readonly #deps: MonitorDeps;
 	readonly #probed = new Map<string, Probed>();
+	/** By upstream name. */
+	readonly #tried = new Map<string, Tried>();
 	readonly #watched = new Map<string, Watched>();
 	readonly #discovered = new Map<string, readonly EndpointConfig[]>();
 
@@ -78,19 +89,25 @@ export class Monitor {
 		for (const { prober } of this.#probed.values()) prober.stop();
 		for (const { watcher } of this.#watched.values()) watcher.stop();
 		this.#probed.clear();
+		this.#tried.clear();
 		this.#watched.clear();
 	}
 
 	#updateProbers(upstreams: readonly Upstream[]): void {
 		const gone = new Map(this.#probed);
+		const untried = new Set(this.#tried.keys());
 		for (const upstream of upstreams) {
 			if (upstream.healthCheck === undefined) continue;
+			untried.delete(upstream.name);
 			const options = JSON.stringify([
 				upstream.healthCheck,
 				upstream.proxyProtocol,
 				upstream.addressCache,
 				upstream.lenient,
 			]);
+			const tried = this.#tried.get(upstream.name);
+			if (tried?.options === options) tried.upstream = upstream;
+			else this.#tried.set(upstream.name, { trial: new ProbeTrial(), options, upstream });
 			for (const endpoint of upstream.endpoints) {
 				const key = `${upstream.name}\0${endpoint.id}`;
 				const known = this.#probed.get(key);
@@ -105,6 +122,7 @@ export class Monitor {
 				}
 			}
 		}
+		for (const name of untried) this.#tried.delete(name);
 		for (const [key, { prober, upstream, endpoint }] of gone) {
 			prober.stop();
 			this.#probed.delete(key);
@@ -117,17 +135,36 @@ export class Monitor {
 	#probe(key: string, options: string, upstream: Upstream, endpoint: Endpoint): void {
 		if (upstream.healthCheck === undefined) return;
 		const { clock, random } = this.#deps;
+		const tried = this.#tried.get(upstream.name);
 		const prober = new Prober(upstream.healthCheck, endpoint, upstream.tls, {
 			clock,
 			random,
 			lookup: upstream.lookup,
 			lenient: upstream.lenient,
 			preamble: upstream.proxyProtocol && localProxyHeader(upstream.proxyProtocol),
+			judge: tried && ((answer, status) => this.#judge(tried, endpoint.id, answer, status)),
 			onChange: (change) => this.#healthChanged(entry, change),
 			onForgotten: () => this.#deps.onForgotten?.(upstream, endpoint),
 		});
 		const entry: Probed = { prober, options, upstream, endpoint };
 		this.#probed.set(key, entry);
+	}
+
+	/** A mistaken health check is told once. */
+	#judge({ trial, upstream }: Tried, endpoint: string, answer: ProbeAnswer, status: number | undefined) {
+		const known = trial.mistaken;
+		const probed = upstream.endpoints.filter(({ mode }) => mode !== "maint").map(({ id }) => id);
+		const verdict = trial.take(endpoint, answer, probed);
+		if (trial.mistaken && !known) {
+			const message = `no probe has succeeded yet, and every endpoint that answers refuses it with a 4xx status: the health check is mistaken, and the endpoints stay in use; ${whatToDo(status)}`;
+			this.#deps.notice("warn", "health_check.mistaken", {
+				upstream: upstream.name,
+				check: upstream.healthCheck?.type,
+				status,
+				message,
+			});
+		}
+		return verdict;
 	}
 
 	#healthChanged({ upstream, endpoint }: Probed, { health, reason, probes }: HealthChange): void {
@@ -188,5 +225,24 @@ export class Monitor {
 				notice("info", "discovery.recovered", { ...facts, endpoints: this.#discovered.get(upstream)?.length ?? 0 });
 			},
 		});
+	}
+}
+
+/** What most often makes a server that lives refuse a probe with this status. */
+function whatToDo(status: number | undefined): string {
+	switch (status) {
+		case 401:
+		case 403:
+			return "set health_check.headers to what the servers ask for (Authorization), or health_check.path to one that needs no login";
+		case 404:
+		case 405:
+			return "set health_check.path to one that the servers have";
+		case 400:
+		case 421:
+			return "set health_check.host to a name that the servers serve";
+		case 426:
+			return "set health_check.type to websocket or tcp: the servers have WebSockets only there";
+		default:
+			return "set health_check.host, path or headers to what the servers expect, or expected_statuses";
 	}
 }

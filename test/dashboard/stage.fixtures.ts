@@ -38,7 +38,7 @@ export async function startStage({ connections, token: adminToken = "" }: StageO
 			- { name: public, address: "127.0.0.1:0" }
 			- { name: secure, address: "127.0.0.1:0", tls: { self_signed: [chat.example.com] } }
 		admin: { address: "127.0.0.1:0", token: "${adminToken}" }
-		defaults: { ping: { interval: 5s, timeout: 60s }, retries: { attempts: 1 } }
+		defaults: { ping: { interval: 5s, timeout: 60s, sides: [client, backend] }, retries: { attempts: 1 } }
 		upstreams:
 			chat:
 				endpoints: [${backends.map(({ url }) => `"${url}"`).join(", ")}]

@@ -1,6 +1,6 @@
 /**
  * A backend in a process of its own for reconnect storms: takes every opening handshake and keeps when it came.
- * `node storm-backend.js [port]` prints its port; `GET /` answers with the times, in ms, and the open connections.
+ * `node storm-backend.js [port]` prints its port; `GET /` answers with the times, in ms since the epoch, and the open connections.
  *
  * On a busy machine this process may not run for a while. What came meanwhile it sees all at once; when exactly, nobody
  * can know. Such handshakes are taken to have come evenly over the time that it did not run.
@@ -38,7 +38,7 @@ function seen(socket) {
 function times() {
 	const spread = batches.flatMap(({ after, seen }) => {
 		const last = seen.at(-1);
-		return seen.map((_, index) => after + ((last - after) * (index + 1)) / seen.length);
+		return seen.map((_, index) => performance.timeOrigin + after + ((last - after) * (index + 1)) / seen.length);
 	});
 	return spread.sort((a, b) => a - b);
 }

@@ -6,7 +6,7 @@ import { until } from "./poll.ts";
 export interface StormBackend {
 	readonly child: Child;
 	readonly port: number;
-	/** When each opening handshake arrived, on the backend's own clock in ms, and how many connections are open. */
+	/** When each opening handshake arrived, in ms since the epoch, and how many connections are open. */
 	seen(): Promise<{ times: number[]; open: number }>;
 }
 
@@ -28,6 +28,14 @@ export function busiestSecond(times: readonly number[]): number {
 		most = Math.max(most, index - from + 1);
 	}
 	return most;
+}
+
+/**
+ * How many more had come at some moment than `rate` a second allows, counted from `since` on, before which nothing was
+ * sent. What a busy machine lets arrive late does not count.
+ */
+export function aheadOf(rate: number, times: readonly number[], since: number): number {
+	return Math.max(...times.map((time, index) => index + 1 - (rate * (time - since)) / 1_000));
 }
 
 /** What a client does after a 503: waits as long as Retry-After says, or a second of its own ± half. */

@@ -125,7 +125,10 @@ describe("GET connections", () => {
 
 	test("tells the answer time of the gateway's pings to each side", async () => {
 		const backend = await startWsBackend();
-		const yaml = adminYaml({ chat: [backend.url] }, "defaults: { ping: { interval: 100ms, timeout: 5s } }");
+		const yaml = adminYaml(
+			{ chat: [backend.url] },
+			"defaults: { ping: { interval: 100ms, timeout: 5s, sides: [client, backend] } }",
+		);
 		const gateway = await startTestGateway(yaml);
 		await openWs(gateway.url("/chat"));
 		const rtt = await until(

@@ -299,6 +299,10 @@ test("an answer whose body never ends is an answer, and holds up nobody: its con
 	auth.answer = (_, response) => response.writeHead(403, { "Content-Length": "10" }).write("half");
 	const half = await guarded.http("/");
 	expect([half.head.status, half.body], "a refusal, whatever failure_mode says").toEqual([403, "half"]);
+	for (const rest of ["Content-Length: 9\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nnonsense\r\n"]) {
+		auth.answer = ({ socket }) => socket.end(`HTTP/1.1 403 Forbidden\r\n${rest}`);
+		expect((await guarded.http("/")).head.status, "a refusal that breaks off is one").toBe(403);
+	}
 	auth.answer = (_, response) => response.writeHead(200).end(Buffer.alloc(1_000_000));
 	expect((await guarded.http("/")).head.status).toBe(200);
 	auth.answer = yes;

@@ -24,6 +24,7 @@ import { expectRejection } from "../harness/rejections.ts";
 import { startReloadable } from "../harness/reloadable.ts";
 import { startWsBackend } from "../harness/ws-backend.ts";
 import { openWs } from "../harness/ws-client.ts";
+import { runCli } from "./cli.fixtures.ts";
 
 const INTERVAL = 200;
 const TIMEOUT = 200;
@@ -322,4 +323,49 @@ test("a backend made with ws sees every probe close with 1000 and no error", asy
 	expect(new Set(codes)).toEqual(new Set([1000]));
 	expect(errors).toEqual([]);
 	await gateway.expectQuiet();
+});
+
+describe("a health check that every endpoint refuses from the beginning", () => {
+	/** Serves its own host name only, as virtual hosts and Django's ALLOWED_HOSTS do. */
+	const forOwnHost: Script = async (peer) => {
+		const known = (await readRequest(peer)).header("host") === "app.example";
+		peer.write(`HTTP/1.1 ${known ? "200 OK" : "400 Bad Request"}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
+		peer.end();
+	};
+	const check = (more = "") => `{ type: http, path: /up, interval: 100ms, timeout: 100ms${more} }`;
+	const endpoints = async (gateway: Pick<TestGateway, "handle">) => {
+		const answer = await fetch(`http://127.0.0.1:${gateway.handle.adminPort}/api/v1/upstreams`);
+		return ((await answer.json()) as { upstreams: [{ endpoints: Record<string, unknown>[] }] }).upstreams[0].endpoints;
+	};
+
+	test("is told to be mistaken, once, and takes nobody out; what then fails in another way is down", async () => {
+		const first = await startRawBackend(forOwnHost, { autoClose: false });
+		const second = await startRawBackend(forOwnHost);
+		const gateway = await startTestGateway(yaml([first.url, second.url], check()));
+		const line = await gateway.waitForLog("health_check.mistaken");
+		expect(line).toMatchObject({ level: "warn", upstream: "app", check: "http", status: 400 });
+		expect(line.message).toContain("health_check.host");
+		await up(gateway, first.id, second.id);
+		expect(await endpoints(gateway)).toMatchObject(
+			[1, 2].map(() => ({ available: true, health: "unknown", health_reason: "probe refused: 400" })),
+		);
+		const { out } = await runCli(["endpoints", "--admin", `http://127.0.0.1:${gateway.handle.adminPort}`]);
+		expect(out.match(/probe refused: 400/g)).toHaveLength(2);
+		expect(await metrics(gateway)).toContain(`clawgate_endpoint_up{upstream="app",endpoint="${first.id}"} 1`);
+		await first.close();
+		expect((await down(gateway, first.id)).failures).toBe(THRESHOLD);
+		expect(await metrics(gateway)).toContain(`clawgate_endpoint_up{upstream="app",endpoint="${second.id}"} 1`);
+		expect(gateway.lines.of("health_check.mistaken")).toHaveLength(1);
+	});
+
+	test("is a right one with the host that the servers serve: what was refused is healthy, and 4xx is down", async () => {
+		const backend = await startChangeable(forOwnHost);
+		const gateway = await startReloadable(yaml([backend.url], check()));
+		await gateway.lines.waitFor("health_check.mistaken");
+		await gateway.change(yaml([backend.url], check(", host: app.example")));
+		await until(async () => (await endpoints(gateway))[0]?.health === "healthy", { what: "a good probe" });
+		backend.behave(refusing(404));
+		expect((await down(gateway, backend.id)).reason).toBe("status 404");
+		expect((await endpoints(gateway))[0]).toMatchObject({ available: false, health_reason: "status 404" });
+	});
 });

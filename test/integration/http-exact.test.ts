@@ -26,6 +26,11 @@ const ANSWERS: Readonly<Record<string, string>> = {
 		"HTTP/1.1 426 Upgrade Required\r\nUpgrade: TLS/1.3, HTTP/1.1\r\nConnection: Upgrade\r\nContent-Length: 2\r\n\r\nno",
 	"/more-than-announced": `${OK}surplus\r\n\r\nHTTP/1.1 200 Second\r\nContent-Length: 0\r\n\r\n`,
 	"/big-head": `HTTP/1.1 200 OK\r\nX-Big: ${BIG}\r\nContent-Length: 2\r\n\r\nok`,
+	"/hints-with-length":
+		"HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\nLink: </a>\r\n\r\n" +
+		"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\nX-A: 1\r\n\r\n",
+	"/304": "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+	"/many-headers": `HTTP/1.1 200 OK\r\n${"a: 1\r\n".repeat(3_000)}X-Frame-Options: DENY\r\nContent-Length: 2\r\n\r\nok`,
 	"/999": "HTTP/1.1 999 Request denied\r\nContent-Length: 2\r\n\r\nok",
 };
 
@@ -142,6 +147,20 @@ test("interim answers pass without hop-by-hop headers; a 100 that nobody asked f
 	const old = await connectRaw({ port: gateway.port });
 	old.write("GET /hints HTTP/1.0\r\nHost: x\r\n\r\n");
 	expect((await old.readHead()).status).toBe(200);
+});
+
+test("answers that have no body have no Content-Length either: interim ones and 204", async () => {
+	const { client, head } = await ask("/hints-with-length");
+	expect([head.status, head.header("content-length"), head.header("link")]).toEqual([103, undefined, "</a>"]);
+	const final = await client.readHead();
+	expect([final.status, final.header("content-length"), final.header("x-a")]).toEqual([204, undefined, "1"]);
+	expect((await ask("/304")).head.header("content-length")).toBe("5");
+});
+
+test("an answer with thousands of headers keeps all of them", async () => {
+	const { client, head } = await ask("/many-headers");
+	expect([head.all("a").length, head.header("x-frame-options")]).toEqual([3_000, "DENY"]);
+	expect(await client.readBody(head)).toBe("ok");
 });
 
 test("a 426 of the backend keeps its Upgrade, which Connection nominates", async () => {

@@ -15,6 +15,8 @@ async function start(drain = "{ timeout: 600ms, spread: 0s }") {
 		const request = await peer.readHead(60_000);
 		asked.set(request.target, peer);
 		if (request.target === "/events") peer.write(EVENTS);
+		if (request.target === "/sized-events")
+			peer.write(EVENTS.replace(/Transfer.*\r\n\r\n9\r\n/, "Content-Length: 90\r\n\r\n"));
 		if (request.target === "/download") peer.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ");
 	});
 	const tunnels = await startWsBackend();
@@ -94,6 +96,17 @@ test("a drain of the route ends an event stream properly, waits for other answer
 	expect(gateway.handle.connectionCount()).toBe(1);
 	tunnel.reset();
 	await gateway.expectQuiet();
+});
+
+test("a drain ends an event stream of a known length with its connection: nothing else may be taken for its rest", async () => {
+	const { ask, admin, lineOf } = await start();
+	const { client } = await ask("/sized-events");
+	await until(() => client.unread.includes("data: 1"), { what: "the event" });
+	await admin("POST", "drain", { route: "app", spread: "0s" });
+	client.write("GET /poll HTTP/1.1\r\nHost: x\r\n\r\n");
+	await client.ended();
+	expect(client.unread.toString().split("HTTP/1.1")).toHaveLength(2);
+	expect(await lineOf("/sized-events")).toMatchObject({ status: 200, termination: "drain" });
 });
 
 test("the operator's close ends an exchange at once", async () => {

@@ -195,6 +195,22 @@ test("one good token does not let a second one through unchecked", async () => {
 	expect(JSON.stringify([guarded.seen[0]?.url, guarded.seen[0]?.rawHeaders])).not.toContain(bad);
 });
 
+test("no spelling of Authorization that a backend may take for a token passes by the check", async () => {
+	const guarded = await startGuarded(CLAIMS);
+	const good = await token();
+	for (const blank of ["\t", " \t ", "\xa0", "\x85", ""]) {
+		const unchecked = `bearer${blank}${blank === "" ? "" : "evil"}`;
+		const headers = { Authorization: [`Bearer ${good}`, unchecked] };
+		expect((await guarded.http("/", { headers })).head.status).toBe(200);
+		expect(guarded.seen.at(-1)?.headers.authorization).toBeUndefined();
+		const { head } = await guarded.http("/", { headers: { Authorization: unchecked } });
+		expect([unchecked, head.status]).toEqual([unchecked, blank === "" ? 200 : 401]);
+		expect(guarded.seen.at(-1)?.headers.authorization).toBeUndefined();
+	}
+	await guarded.http("/", { headers: { Authorization: "Bearerish x" } });
+	expect(guarded.seen.at(-1)?.headers.authorization).toBe("Bearerish x");
+});
+
 const CLAIMS = `auth: { jwt: { secret: "${SECRET}", required: false, forward_claims: { sub: X-User, email: X-Email, "realm.roles": X-Roles, "https://id/age": X-Age } } }`;
 
 test("claims become headers that a client cannot forge, whether it has a token or not", async () => {

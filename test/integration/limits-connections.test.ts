@@ -99,6 +99,19 @@ test("new_connections_per_ip: a burst, then the rate, with the time to wait in R
 		expect(head.status, "one connection, however many requests").toBe(200);
 	}
 
+	const behind = await startGuarded("limits: { new_connections_per_ip: { rate: 6/m, burst: 2 } }", {
+		top: "trusted_proxies: [127.0.0.1]",
+	});
+	const proxy = await connectRaw({ port: behind.gateway.port });
+	const statuses: number[] = [];
+	for (const address of ["6.6.6.1", "6.6.6.2", "6.6.6.1", "6.6.6.2", "6.6.6.2", "6.6.6.1"]) {
+		proxy.write(`GET / HTTP/1.1\r\nHost: gateway.test\r\nX-Forwarded-For: ${address}\r\n\r\n`);
+		const head = await proxy.readHead();
+		await proxy.readBody(head);
+		statuses.push(head.status);
+	}
+	expect(statuses, "a proxy's connection is that of many clients").toEqual([200, 200, 200, 200, 200, 429]);
+
 	const fast = await startGuarded("limits: { new_connections_per_ip: { rate: 20/s, burst: 1 } }");
 	await open(fast);
 	await until(async () => (await fast.upgrade()).head.status === 101, { what: "the rate to give a connection" });

@@ -15,6 +15,10 @@ async function start(listener = "") {
 	const backend = await startRawBackend(async (peer) => {
 		for (;;) {
 			const { target, header } = await peer.readHead(60_000);
+			if (target === "/early") {
+				peer.write(ok("early"));
+				continue;
+			}
 			const body = await peer.read(Number(header("content-length") ?? 0));
 			asked.push(target);
 			if (target.startsWith("/held")) held.push(peer);
@@ -72,6 +76,22 @@ describe.each([
 			await gateway.expectQuiet();
 		},
 	);
+});
+
+test("an answer that comes before the request's body has ended costs the requests behind it nothing", async () => {
+	const { gateway, held } = await start();
+	const client = await connectRaw({ port: gateway.port });
+	const body = "x".repeat(300_000);
+	client.write(`POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(5)}`);
+	expect(await client.readBody(await client.readHead())).toBe("early");
+	client.write(`${body.slice(0, 5)}${GET("/held")}`);
+	const peer = await until(() => held[0], { what: "the next request" });
+	// Longer than a client may take for the rest of a body.
+	await new Promise((resolve) => setTimeout(resolve, 2_200));
+	peer.write(ok("second"));
+	expect(await client.readBody(await client.readHead())).toBe("second");
+	client.reset();
+	await gateway.expectQuiet();
 });
 
 test("pipelined requests of a client that then closes its side are answered", async () => {

@@ -36,6 +36,12 @@ function count({ lines }: ReloadableGateway, name: string): number {
 	return lines.records.filter(({ event }) => event === name).length;
 }
 
+/** The configuration with one more file in it. */
+function withKeys(yaml: string, route: string): string {
+	const line = `path_prefix: /${route} }, upstream: chat`;
+	return yaml.replace(line, `${line}, auth: { api_key: { keys_file: keys.txt } }`);
+}
+
 describe("a configuration file", () => {
 	test("that is written in two halves, the first of them valid, drains nobody", async () => {
 		const { gateway, yaml } = await started();
@@ -65,8 +71,8 @@ describe("a configuration file", () => {
 		gateway.write(yaml("one"));
 		await until(() => count(gateway, "config.held") === 3, { what: "the first file to be held again" });
 		expect(await gateway.handle.reload("signal")).toMatchObject({ result: "success" });
-		expect(await two.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1012 });
-		expect(await three.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1012 });
+		expect(await two.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1001 });
+		expect(await three.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1001 });
 		await echoes(one, "stays");
 	});
 
@@ -76,7 +82,34 @@ describe("a configuration file", () => {
 		gateway.write(yaml("one"));
 		await gateway.lines.waitFor("config.held");
 		await gateway.lines.waitFor("config.reload", 10_000);
-		expect(await client.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1012 });
+		expect(await client.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1001 });
+	});
+
+	test("that is held is taken no sooner because its save is noticed a second time", async () => {
+		const { gateway, yaml, admin } = await started((folder) => writeFileSync(join(folder, "keys.txt"), ""));
+		await gateway.change(withKeys(yaml("one", "two"), "one"));
+		const client = await openRaw(gateway.port, "/two");
+		// By the watch: a second time, since the file names other files than before.
+		gateway.write(yaml("one"));
+		await gateway.lines.waitFor("config.held");
+		await wait(1_500);
+		expect([count(gateway, "config.held"), count(gateway, "config.reload")]).toEqual([1, 1]);
+		// By a command, and then by the watch.
+		gateway.write(yaml("three"));
+		expect((await runCli(["reload", "--admin", admin])).code).toBe(1);
+		await wait(1_500);
+		expect([count(gateway, "config.held"), count(gateway, "config.reload")]).toEqual([2, 1]);
+		await echoes(client, "not yet");
+	});
+
+	test("that breaks off in the middle is rejected with one line", async () => {
+		const { gateway, yaml } = await started((folder) => writeFileSync(join(folder, "keys.txt"), ""));
+		const whole = withKeys(yaml("one", "two"), "one");
+		await gateway.change(whole);
+		gateway.write(whole.slice(0, whole.lastIndexOf("path_prefix")));
+		await gateway.lines.waitFor("config.rejected");
+		await wait(1_500);
+		expect(count(gateway, "config.rejected")).toBe(1);
 	});
 
 	test("that drains half of them or fewer is taken at once", async () => {
@@ -106,7 +139,7 @@ describe("a configuration file", () => {
 			out: "the configuration was taken\n",
 			err: "",
 		});
-		expect(await client.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1012 });
+		expect(await client.readFrameOf(OPCODE.close)).toMatchObject({ closeCode: 1001 });
 		expect((await runCli(["reload", "--admin", admin])).out).toMatch(/^nothing has changed/);
 	});
 
@@ -137,11 +170,7 @@ describe("a pipe in place of", () => {
 
 	test("a file that the configuration names is refused with its place", async () => {
 		const { gateway, yaml } = await started((folder) => writeFileSync(join(folder, "keys.txt"), ""));
-		const withKeys = yaml("one").replace(
-			"upstream: chat }",
-			"upstream: chat, auth: { api_key: { keys_file: keys.txt } } }",
-		);
-		await gateway.change(withKeys);
+		await gateway.change(withKeys(yaml("one"), "one"));
 		expect(count(gateway, "config.reload")).toBe(1);
 		execFileSync("mkfifo", [join(gateway.folder, "pipe")]);
 		renameSync(join(gateway.folder, "pipe"), join(gateway.folder, "keys.txt"));

@@ -1,6 +1,7 @@
 /** Signals at any time: while the gateway starts, many of them, and one after the other. */
 import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { setTimeout as pause } from "node:timers/promises";
+import { expect, onTestFinished, test } from "vitest";
 import { temporaryFiles } from "../harness/certs.ts";
 import { type Child, startCli } from "../harness/child.ts";
 import { accepts, dedent } from "../harness/gateway.ts";
@@ -90,4 +91,20 @@ test("a third signal ends a gateway whose worker hangs at once, with exit 1, a l
 		expect.objectContaining({ level: "error", message: expect.stringContaining("third signal") }),
 	]);
 	await until(() => !workers.some(lives), { what: "the workers to be gone" });
+});
+
+test("no address is open before every worker has loaded: whoever gets in is served", { timeout: 60_000 }, async () => {
+	const { child, pid, port } = await starting(2);
+	const [worker] = await until(() => childrenOf(pid).length === 2 && childrenOf(pid), { what: "two processes" });
+	process.kill(worker as number, "SIGSTOP");
+	onTestFinished(() => void (lives(worker as number) && process.kill(worker as number, "SIGCONT")));
+	for (let i = 0; i < 10; i++) {
+		await pause(100);
+		expect(await accepts(port)).toBe(false);
+	}
+	process.kill(worker as number, "SIGCONT");
+	await until(() => accepts(port), { timeout: 15_000, what: "the port to be open" });
+	await answered(port);
+	child.kill();
+	expect(await child.exit(15_000)).toEqual({ code: 0, signal: null });
 });

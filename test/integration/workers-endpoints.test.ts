@@ -1,10 +1,11 @@
 /** What workers know about endpoints together: places, ejections, breakers, rates, and turns of a round robin. */
 import { expect, onTestFinished, test } from "vitest";
+import { lateness } from "../harness/clock.ts";
 import { until } from "../harness/poll.ts";
 import { ownAddress } from "../harness/ports.ts";
 import { echoingFrames, readRequest, refusing, type Script, silent, startRawBackend } from "../harness/raw-backend.ts";
 import { connectRaw, openRaw, type RawClient } from "../harness/raw-client.ts";
-import { busiestSecond, StormClient, startStormBackend } from "../harness/storm.ts";
+import { aheadOf, StormClient, startStormBackend } from "../harness/storm.ts";
 import { startWorkerGateway, type WorkerGateway } from "../harness/worker-gateway.ts";
 
 const WORKERS = 3;
@@ -189,7 +190,7 @@ test("a breaker that one worker opens is open in all; one trial in the whole gat
 }, async () => {
 	let script: Script = refusing(500);
 	const backend = await startRawBackend((peer, index) => script(peer, index));
-	const gateway = await start([backend.url], "circuit_breaker: { minimum_handshakes: 3, reset_timeout: 1s }");
+	const gateway = await start([backend.url], "circuit_breaker: { minimum_handshakes: 3, reset_timeout: 3s }");
 	await until(async () => (await visit(gateway, WORKERS)).every((status) => status === 503), {
 		what: "every worker to refuse",
 	});
@@ -238,21 +239,24 @@ test("max_handshakes_per_second: a storm of 600 reaches a backend at the rate of
 	const backend = await startStormBackend();
 	const gateway = await start([`ws://127.0.0.1:${backend.port}`], `max_handshakes_per_second: ${RATE}`);
 	const refusals: Record<string, number> = {};
-	const startedAt = performance.now();
+	const since = Date.now();
 	const clients = Array.from({ length: COUNT }, () => new StormClient(gateway.port, "honours Retry-After", refusals));
 	onTestFinished(() => {
 		for (const client of clients) client.stop();
 	});
-	await until(() => clients.every(({ inSince }) => inSince !== undefined), {
-		timeout: 40_000,
-		what: "every client to be in",
-	});
-	const seconds = (performance.now() - startedAt) / 1_000;
+	const late = await lateness(() =>
+		until(() => clients.every(({ inSince }) => inSince !== undefined), {
+			timeout: 50_000,
+			what: "every client to be in",
+		}),
+	);
+	const seconds = (Date.now() - since) / 1_000;
 	const { times, open } = await backend.seen();
 	expect([times.length, open]).toEqual([COUNT, COUNT]);
-	// Written are never more than 1.1 × the rate (see the unit test); the rest is what this backend may see late.
-	expect(busiestSecond(times)).toBeLessThanOrEqual(RATE * 1.15);
-	expect(seconds).toBeLessThanOrEqual((COUNT / RATE) * 1.2 + 3);
+	// In any second no more than 1.1 × the rate are written (see the unit test).
+	expect(aheadOf(RATE, times, since)).toBeLessThanOrEqual(RATE * 0.1 + 1);
+	// Whatever kept the clients waiting beyond that was the machine.
+	expect(seconds).toBeLessThanOrEqual((COUNT / RATE) * 1.2 + 3 + 4 * late);
 	expect(Object.keys(refusals)).toEqual(["503"]);
 	for (const client of clients) client.stop();
 	await gateway.stop();
@@ -264,11 +268,13 @@ test("max_handshakes_per_second: a rate of 2 is 2 for all workers, and each of t
 	const backend = await startRawBackend(echoingFrames());
 	const gateway = await start([backend.url], "max_handshakes_per_second: 2");
 	const startedAt = performance.now();
-	for (let i = 0; i < 6; i++) (await openRaw(gateway.port, "/", { timeout: 10_000 })).reset();
+	const late = await lateness(async () => {
+		for (let i = 0; i < 6; i++) (await openRaw(gateway.port, "/", { timeout: 10_000 })).reset();
+	});
 	// The first at once, then one each half second, whichever worker it comes to.
 	const ms = performance.now() - startedAt;
 	expect(ms).toBeGreaterThan(2_400);
-	expect(ms).toBeLessThan(4_000);
+	expect(ms).toBeLessThan(4_000 + 4_000 * late);
 	await gateway.stop();
 });
 

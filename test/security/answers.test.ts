@@ -89,7 +89,8 @@ const upgrades: [string, Script, [number, string]][] = [
 	["RST after the request", resetAfterHead, BAD],
 ];
 
-async function start(script: Script) {
+/** @param late whether the test waits for the time that the backend has */
+async function start(script: Script, late = false) {
 	const backend = await startRawBackend(script);
 	const gateway = await startTestGateway(`
 		listeners: [{ address: "127.0.0.1:0" }]
@@ -97,7 +98,7 @@ async function start(script: Script) {
 		routes:
 			- match: { path_prefix: / }
 				upstream: app
-				timeouts: { connect: 1s, handshake: 700ms, idle: 1s, close: 300ms }
+				timeouts: { connect: 10s, handshake: ${late ? "700ms" : "10s"}, idle: ${late ? "1s" : "10s"}, close: 300ms }
 				retries: { attempts: 1 }
 	`);
 	return { backend, gateway };
@@ -105,7 +106,7 @@ async function start(script: Script) {
 
 describe("an opening handshake answered with", () => {
 	test.each(upgrades)("%s: the client is told in one line", async (_, script, [status, code]) => {
-		const { backend, gateway } = await start(script);
+		const { backend, gateway } = await start(script, code === "HANDSHAKE_TIMEOUT");
 		const client = await connectRaw({ port: gateway.port });
 		client.write(handshakeHead({}));
 		await expectRejection(client, await client.readHead(), status, code);
@@ -139,7 +140,7 @@ describe("an opening handshake answered with", () => {
 				peer.write("no ".repeat(100));
 				await new Promise((resolve) => setTimeout(resolve, 5));
 			}
-		});
+		}, true);
 		const client = await connectRaw({ port: gateway.port });
 		client.write(handshakeHead({}));
 		const head = await client.readHead();
@@ -195,7 +196,7 @@ describe("a plain HTTP request answered with", () => {
 		],
 	];
 	test.each(plain)("%s: the client is told in one line", async (_, script, [status, code]) => {
-		const { gateway } = await start(script);
+		const { gateway } = await start(script, code === "HANDSHAKE_TIMEOUT");
 		const client = await connectRaw({ port: gateway.port });
 		client.write(plainHead({}));
 		await expectRejection(client, await client.readHead(), status, code);

@@ -127,7 +127,7 @@ test.each(["plain", "TLS"])(
 );
 
 test("a client that pushes before the 101 of a silent backend is answered 504 in time", async () => {
-	const target = await startTarget({ script: async (peer) => void (await readRequest(peer)) });
+	const target = await startTarget({ script: async (peer) => void (await readRequest(peer)), handshake: "500ms" });
 	const client = await connectRaw({ port: target.gateway.port });
 	client.write(handshakeHead({ body: "x".repeat(100_000) }));
 	const head = await client.readHead();

@@ -38,6 +38,8 @@ export function HealthStatus({ endpoint, checked }: HealthStatusProps) {
 			</>
 		);
 	}
+	// The server lives, and refuses the probe.
+	if (health === "unknown" && health_reason !== undefined) return <Status tone="warn">{health_reason}</Status>;
 	const tone: Tone = health === "healthy" ? "good" : health === "unhealthy" ? "bad" : "none";
 	return (
 		<>

@@ -86,6 +86,12 @@ function endpointNote(endpoint: Endpoint): { level: Level; text: string } | unde
 	if (endpoint.health === "unhealthy") {
 		return { level: "bad", text: sentence(`unhealthy${endpoint.health_reason ? `: ${endpoint.health_reason}` : ""}`) };
 	}
+	if (endpoint.health === "unknown" && endpoint.health_reason !== undefined) {
+		return {
+			level: "warn",
+			text: `${sentence(endpoint.health_reason)} The health check may be mistaken: see its host, path and headers.`,
+		};
+	}
 	if (endpoint.failing) return { level: "bad", text: sentence(`its last attempts failed: ${endpoint.failing_reason}`) };
 	if (endpoint.breaker === "open") return { level: "bad", text: "circuit breaker open." };
 	if (endpoint.ejected) {

@@ -45,6 +45,7 @@ const TONES: Readonly<Record<string, Tone>> = {
 	"endpoint.up": "good",
 	"endpoint.down": "bad",
 	"endpoint.ejected": "warn",
+	"health_check.mistaken": "warn",
 	"breaker.open": "bad",
 	"breaker.half_open": "warn",
 	"breaker.closed": "good",

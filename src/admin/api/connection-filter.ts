@@ -1,4 +1,4 @@
-/** Which connections a request is about: the filters of CONFIG §6. All that are given have to fit. */
+/** Which connections a request is about: the filters of docs/admin-api.md. All that are given have to fit. */
 import { z } from "zod";
 import type { Session } from "../../gateway/session.ts";
 import { AddressRanges, cidr } from "../../options.ts";

@@ -21,10 +21,14 @@ export const endpointSchema = z
 		backup: z.boolean(),
 		available: z.boolean().meta({ description: "Whether new clients are sent there now." }),
 		unavailable_reason: z.string().optional(),
-		health: z
-			.enum(["unknown", "healthy", "unhealthy"])
-			.meta({ description: "What the health check says; unknown without one, and before its first answer." }),
-		health_reason: z.string().optional(),
+		health: z.enum(["unknown", "healthy", "unhealthy"]).meta({
+			description:
+				"What the health check says; unknown without one, before its first answer, and when every endpoint refuses the probe (`health_check.mistaken` in the log).",
+		}),
+		health_reason: z
+			.string()
+			.optional()
+			.meta({ description: "What the deciding probe saw; `probe refused: 400` when the probe is mistaken." }),
 		failing: z.boolean().meta({
 			description:
 				"Whether it could not be reached at the last attempt, or the last three attempts failed: what is known without a health check.",
@@ -57,7 +61,7 @@ export function endpointView(upstream: Upstream, endpoint: Endpoint, now: number
 		backup: endpoint.backup,
 		available: reason === undefined,
 		...(reason !== undefined && { unavailable_reason: reason }),
-		health: state.health,
+		health: state.probeRefused ? "unknown" : state.health,
 		...(state.healthReason !== undefined && { health_reason: state.healthReason }),
 		failing: failing !== undefined,
 		...(failing !== undefined && { failing_reason: failing }),

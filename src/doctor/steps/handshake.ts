@@ -37,8 +37,10 @@ function refusal(
 	offer: { key: string; offered: readonly string[]; extensions: string },
 ): string | undefined {
 	try {
-		checkAccepted(answer, offer);
-		return undefined;
+		const chosen = checkAccepted(answer, offer);
+		// The gateway leaves this to its clients; the doctor is one (RFC 6455 §4.1, the client's check 6).
+		const offered = chosen === undefined || offer.offered.includes(chosen);
+		return offered ? undefined : "the 101 has a subprotocol that the doctor did not offer";
 	} catch (error) {
 		if (!(error instanceof GatewayError)) throw error;
 		return error.message.replace(/^the backend's 101/, "the 101").replaceAll("the client", "the doctor");

@@ -177,24 +177,32 @@ function noteLeftOut(http: Scope, servers: readonly Scope[], rows: readonly Row[
 
 /** What is different in every configuration, once. */
 function noteAlways(rows: readonly Row[], notes: Notes): void {
-	const origins = rows.filter(({ fields }) => fields !== undefined).map(({ origin }) => origin);
-	const first = origins.filter(({ file }) => file === origins[0]?.file).sort((a, b) => a.line - b.line)[0];
-	if (first === undefined) return;
-	const place = { file: first.file, line: first.line };
+	const served = rows.filter(({ fields }) => fields !== undefined);
+	const origin = firstPlace(served);
+	if (origin === undefined) return;
 	notes.add(
-		{ ...place, name: "Origin" },
+		{ ...origin, name: "Origin" },
 		'nginx lets pages of every site connect, so allowed_origins is ["*"]: write the sites that may, or same-origin, into defaults.allowed_origins',
 		"dropped",
 	);
-	if (
-		rows.some(
-			({ fields }) => fields !== undefined && (fields.timeouts as { idle?: string } | undefined)?.idle === undefined,
-		)
-	) {
+	const silent = firstPlace(served.filter(({ fields }) => idleOf(fields) === undefined));
+	if (silent !== undefined) {
 		notes.add(
-			{ ...place, name: "proxy_read_timeout" },
+			{ ...silent, name: "proxy_read_timeout" },
 			"nginx's default of 60s, which cuts idle WebSockets, is not carried over: timeouts.idle is 1h, and pings find dead connections",
 			"dropped",
 		);
 	}
+}
+
+function idleOf(fields: Row["fields"]): string | undefined {
+	return (fields?.timeouts as { idle?: string } | undefined)?.idle;
+}
+
+/** The first place in the first file. */
+function firstPlace(rows: readonly Row[]): { file: string; line: number } | undefined {
+	const file = rows[0]?.origin.file;
+	if (file === undefined) return undefined;
+	const lines = rows.filter(({ origin }) => origin.file === file).map(({ origin }) => origin.line);
+	return { file, line: Math.min(...lines) };
 }

@@ -2,14 +2,13 @@
 import type { Socket } from "node:net";
 import { type Answer, AnswerParser } from "../../protocol/answer.ts";
 import { isTlsError, socketErrorWords } from "../failure.ts";
-import { hangUp, openProbeSocket, type Probe, probeHead } from "./probe.ts";
+import { BadStatus, hangUp, openProbeSocket, type Probe, probeHead } from "./probe.ts";
 
 export const http: Probe = async (target, signal) => {
 	const socket = await openProbeSocket(target, signal);
 	const { status } = await ask(socket, probeHead(target, "Accept: */*\r\nConnection: close\r\n"));
-	const words = `status ${status}`;
-	if (!target.expectedStatuses.includes(status)) throw new Error(words);
-	return words;
+	if (!target.expectedStatuses.includes(status)) throw new BadStatus(status);
+	return `status ${status}`;
 };
 
 /** The body is read to its end, at most 64 KiB of it; a head is enough when the body breaks off. */

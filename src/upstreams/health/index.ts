@@ -33,7 +33,10 @@ export const healthCheckOptions = z.strictObject({
 			error: "expected a host name, with a port if needed",
 		})
 		.optional()
-		.meta({ description: "The Host that `http` and `websocket` ask for, instead of the endpoint's own." }),
+		.meta({
+			description:
+				"The Host that `http` and `websocket` ask for, instead of the endpoint's own `host:port`: for servers that serve certain names only.",
+		}),
 	headers: fixedHeaders
 		.optional()
 		.meta({ description: "Further headers of `http` and `websocket`, such as Authorization." }),

@@ -49,6 +49,13 @@ export function probeHead({ address, path, host, headers = {} }: ProbeTarget, li
 	return `${head}${lines}\r\n`;
 }
 
+/** An endpoint answered the probe, with a status that does not mean healthy. */
+export class BadStatus extends Error {
+	constructor(readonly status: number) {
+		super(`status ${status}`);
+	}
+}
+
 /** Opens the connection, TLS included; the socket is destroyed when the signal aborts. @throws GatewayError */
 export function openProbeSocket({ address, tls, lookup, preamble }: ProbeTarget, signal: AbortSignal): Promise<Socket> {
 	return new Promise((resolve, reject) => {

@@ -3,7 +3,8 @@ import type { LookupFunction } from "node:net";
 import type { Endpoint, EndpointAddress } from "../endpoint.ts";
 import type { TlsConnectOptions } from "../tls.ts";
 import { type HealthCheckConfig, PROBES } from "./index.ts";
-import { failureWords, type Probe } from "./probe.ts";
+import { BadStatus, failureWords, type Probe } from "./probe.ts";
+import { badAnswer, type ProbeAnswer, type ProbeTrial } from "./trial.ts";
 import { countProbe, forgetHealth } from "./verdict.ts";
 
 /** An endpoint's health changed. */
@@ -21,6 +22,8 @@ export interface ProberDeps {
 	/** A number in [0, 1). */
 	readonly random: () => number;
 	readonly onChange: (change: HealthChange) => void;
+	/** What an answer counts as; undefined: nothing yet. By default only a good one is good. */
+	readonly judge?: ((answer: ProbeAnswer, status: number | undefined) => ReturnType<ProbeTrial["take"]>) | undefined;
 	/** `maint` has begun: nothing is known any more. */
 	readonly onForgotten?: (() => void) | undefined;
 	/** Finds the addresses of a host name. */
@@ -101,7 +104,7 @@ export class Prober {
 		this.#limit = setTimeout(() => {
 			// When the process was busy, the answer may wait in the socket: one more turn of the event loop reads it.
 			this.#lastChance = setImmediate(() => {
-				this.#conclude(attempt, false, `no answer within ${durationWords(limit)}`);
+				this.#conclude(attempt, "none", `no answer within ${durationWords(limit)}`);
 				attempt.abort();
 			});
 		}, limit);
@@ -109,20 +112,31 @@ export class Prober {
 		const { lookup, lenient, preamble } = this.#deps;
 		const question = { path, host, headers, subprotocol, expectedStatuses };
 		this.#probe({ address, tls: this.#tls, lookup, lenient, preamble, ...question }, attempt.signal).then(
-			(words) => this.#conclude(attempt, true, words),
-			(error: unknown) => this.#conclude(attempt, false, failureWords(error, address)),
+			(words) => this.#conclude(attempt, "good", words),
+			(error: unknown) => {
+				const status = error instanceof BadStatus ? error.status : undefined;
+				this.#conclude(attempt, badAnswer(status), failureWords(error, address), status);
+			},
 		);
 	}
 
 	/** Only the first word about a probe counts. */
-	#conclude(attempt: AbortController, healthy: boolean, reason: string): void {
+	#conclude(attempt: AbortController, answer: ProbeAnswer, words: string, status?: number): void {
 		if (this.#attempt !== attempt || this.#concluded) return;
 		this.#concluded = true;
 		this.#scheduleNext();
+		const { judge } = this.#deps;
+		const verdict = judge ? judge(answer, status) : answer === "good" ? "good" : "failed";
+		if (verdict === undefined) return;
 		const { state } = this.#endpoint;
+		const healthy = verdict !== "failed";
 		const health = countProbe(state, healthy, this.#options);
+		const reason = verdict === "alive" ? `probe refused: ${status}` : words;
+		if (health !== undefined || (healthy && state.health === "healthy")) {
+			state.healthReason = reason;
+			state.probeRefused = verdict === "alive";
+		}
 		if (health === undefined) return;
-		state.healthReason = reason;
 		this.#deps.onChange({ health, reason, probes: healthy ? state.probeSuccesses : state.probeFailures });
 	}
 

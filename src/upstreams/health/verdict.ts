@@ -36,4 +36,5 @@ export function forgetHealth(state: EndpointState): void {
 	state.probeSuccesses = 0;
 	state.probeFailures = 0;
 	state.healthReason = undefined;
+	state.probeRefused = false;
 }

@@ -5,7 +5,7 @@ import { OFF } from "../../options.ts";
 import { closePayload, controlFrame, OPCODE } from "../../protocol/frames.ts";
 import { dial } from "../dial.ts";
 import { CloseFinder } from "./close-finder.ts";
-import { destroyOnAbort, hangUp, type Probe, type ProbeTarget, probeHead } from "./probe.ts";
+import { BadStatus, destroyOnAbort, hangUp, type Probe, type ProbeTarget, probeHead } from "./probe.ts";
 
 export const websocket: Probe = async (target, signal) => {
 	const key = randomBytes(16).toString("base64");
@@ -22,7 +22,7 @@ export const websocket: Probe = async (target, signal) => {
 		handshakeTimeout: OFF,
 		signal,
 	});
-	if (result.kind === "refused") throw new Error(`status ${result.status}`);
+	if (result.kind === "refused") throw new BadStatus(result.status);
 	destroyOnAbort(result.socket, signal);
 	closeNormally(result.socket, result.early);
 	return "the handshake was accepted";

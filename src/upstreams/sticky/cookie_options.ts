@@ -46,7 +46,8 @@ const bindingCookie = (name: string) =>
 					"The Partitioned attribute: in a frame of another site the cookie is kept for that site alone (CHIPS).",
 			}),
 			secret: z.string().min(16, { error: "must have at least 16 characters" }).optional().meta({
-				description: "Key of the cookie's value; give every gateway that serves this upstream the same one.",
+				description:
+					"Key of the cookie's value. Give every gateway that serves this upstream the same one, or none: without it a fixed one is used.",
 			}),
 		})
 		.superRefine((cookie, context) => {

@@ -74,6 +74,13 @@ describe("what needs attention", () => {
 		]);
 	});
 
+	it("is a health check that the servers refuse, though they take clients", () => {
+		const refused = { ...endpoint, health: "unknown" as const, health_reason: "probe refused: 400" };
+		expect(texts({ upstreams: [upstream(refused)] })).toEqual([
+			"warn: chat, endpoint 10.0.0.1:80: probe refused: 400. The health check may be mistaken: see its host, path and headers.",
+		]);
+	});
+
 	it("is a worker that is missing", () => {
 		const workers = (serving: number) => texts({ activity: { ...activity, workers: { serving, configured: 4 } } });
 		expect(workers(3)).toEqual(["warn: 1 of 4 workers do not serve; the log says why."]);

@@ -22,12 +22,17 @@ describe("a mistake is reported at its place:", () => {
 		[
 			"a number for a text",
 			routeWith("request_headers: { set: { X-A: 5 } }"),
-			"6:36: routes[0].request_headers.set.X-A: expected a text, got a number; put quotes around it",
+			"6:36: routes[0].request_headers.set.X-A: expected text, got a number; put quotes around it",
 		],
 		[
 			"a text for a number",
 			routeWith('retries: { attempts: "3" }'),
-			"6:26: routes[0].retries.attempts: expected a number, got a text; leave the quotes out",
+			"6:26: routes[0].retries.attempts: expected a number, got text; leave the quotes out",
+		],
+		[
+			"a word of YAML 1.1 for true or false",
+			routeWith("allow_missing_origin: no"),
+			"6:27: routes[0].allow_missing_origin: expected true or false, got text; write true or false, without quotes",
 		],
 		["a list for a map", routeWith("drain: [5s]"), "6:12: routes[0].drain: expected a map, got a list"],
 		[
@@ -220,7 +225,7 @@ describe("a mistake is reported at its place:", () => {
 
 	it("a document that is empty, or no map", () => {
 		expect(problemLines("")).toEqual(["1:1: expected a map, got nothing"]);
-		expect(problemLines("hello")).toEqual(["1:1: expected a map, got a text"]);
+		expect(problemLines("hello")).toEqual(["1:1: expected a map, got text"]);
 	});
 
 	it("one mistyped required key gives one problem, not a missing key as well", () => {

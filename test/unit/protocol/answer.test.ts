@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { acceptKey, checkAccepted } from "../../../src/protocol/accepted.ts";
 import { type Answer, AnswerParser, refusalHeaders } from "../../../src/protocol/answer.ts";
+import { processorTime } from "../../harness/clock.ts";
 
 /** Feeds the pieces; with `end`, FIN follows when the answer is not complete by then. */
 function read(pieces: readonly Buffer[], end = true): Answer | undefined {
@@ -100,10 +101,11 @@ describe("the head", () => {
 	});
 
 	it("costs the same whatever hostile blanks it has", () => {
-		const started = performance.now();
-		expect(() => parse(`HTTP/1.1 200 OK\r\nA:${" ".repeat(65_000)}\x01\r\n\r\n`)).toThrow(BAD);
-		expect(parse(`HTTP/1.1 204 OK\r\nA:x${" ".repeat(65_000)}y\r\n\r\n`).status).toBe(204);
-		expect(performance.now() - started).toBeLessThan(500);
+		const took = processorTime(() => {
+			expect(() => parse(`HTTP/1.1 200 OK\r\nA:${" ".repeat(65_000)}\x01\r\n\r\n`)).toThrow(BAD);
+			expect(parse(`HTTP/1.1 204 OK\r\nA:x${" ".repeat(65_000)}y\r\n\r\n`).status).toBe(204);
+		});
+		expect(took).toBeLessThan(500);
 	});
 });
 
@@ -195,10 +197,11 @@ it("one byte at a time costs no more than a constant for each byte", () => {
 	const bytes = Buffer.from(
 		`HTTP/1.1 403 No\r\nA: ${"x".repeat(60_000)}\r\nTransfer-Encoding: chunked\r\n\r\n${"1\r\nx\r\n".repeat(10_000)}0\r\n\r\n`,
 	);
-	const started = performance.now();
-	const answer = read(Array.from(bytes, (_, i) => bytes.subarray(i, i + 1))) as Answer;
-	expect(answer.body).toHaveLength(10_000);
-	expect(performance.now() - started).toBeLessThan(2_000);
+	const took = processorTime(() => {
+		const answer = read(Array.from(bytes, (_, i) => bytes.subarray(i, i + 1))) as Answer;
+		expect(answer.body).toHaveLength(10_000);
+	});
+	expect(took).toBeLessThan(2_000);
 });
 
 describe("checking a 101", () => {

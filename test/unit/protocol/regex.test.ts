@@ -7,6 +7,7 @@ import {
 	pattern,
 	patternProblem,
 } from "../../../src/protocol/regex.ts";
+import { processorTime } from "../../harness/clock.ts";
 
 const LINEAR = [
 	"^/rooms/\\d+$",
@@ -76,17 +77,14 @@ describe("patternProblem", () => {
 	});
 
 	it("is quick, also for patterns that it refuses", () => {
-		const started = performance.now();
-		for (const source of [
+		const sources = [
 			...LINEAR,
 			...QUADRATIC,
 			...EXPONENTIAL,
 			`^${"(?:a|b)*".repeat(120)}$`,
 			`^(?:${"[a-z]-?".repeat(100)})*$`,
-		]) {
-			patternProblem(source);
-		}
-		expect(performance.now() - started).toBeLessThan(5_000);
+		];
+		expect(processorTime(() => sources.forEach(patternProblem))).toBeLessThan(5_000);
 	});
 
 	it("is what the schema reports", () => {
@@ -101,16 +99,17 @@ describe("compilePattern", () => {
 		);
 		for (const source of [...LINEAR, ...QUADRATIC]) {
 			const compiled = compilePattern(source);
-			const started = performance.now();
-			for (const text of hostile) {
-				try {
-					compiled.test(`${text}\n!`, "path");
-				} catch (error) {
-					expect(error).toBeInstanceOf(GatewayError);
-					compiled.test(`${text.slice(0, MAX_QUADRATIC_LENGTH - 1)}!`, "path");
+			const took = processorTime(() => {
+				for (const text of hostile) {
+					try {
+						compiled.test(`${text}\n!`, "path");
+					} catch (error) {
+						expect(error).toBeInstanceOf(GatewayError);
+						compiled.test(`${text.slice(0, MAX_QUADRATIC_LENGTH - 1)}!`, "path");
+					}
 				}
-			}
-			expect(performance.now() - started, source).toBeLessThan(1_000);
+			});
+			expect(took, source).toBeLessThan(1_000);
 		}
 	});
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseTarget, splitAbsolute, splitHost } from "../../../src/protocol/target.ts";
+import { processorTime } from "../../harness/clock.ts";
 
 describe("splitAbsolute", () => {
 	it.each([
@@ -65,9 +66,7 @@ describe("parseTarget", () => {
 	});
 
 	it("reads a long path of dots and blanks in time that grows with its length only", () => {
-		const started = performance.now();
-		parseTarget(`/a./${"%20.".repeat(4_000)}x`);
-		expect(performance.now() - started).toBeLessThan(500);
+		expect(processorTime(() => void parseTarget(`/a./${"%20.".repeat(4_000)}x`))).toBeLessThan(500);
 	});
 
 	it.each([
@@ -182,9 +181,10 @@ describe("parseTarget", () => {
 	});
 
 	it("takes time in proportion to the length of a hostile target", () => {
-		const started = performance.now();
-		for (const piece of ["/", "/.a", "%2e", "%2f", "..%2f%2", "%", ";"]) parseTarget(`/${piece.repeat(100_000)}`);
-		expect(performance.now() - started).toBeLessThan(2_000);
+		const took = processorTime(() => {
+			for (const piece of ["/", "/.a", "%2e", "%2f", "..%2f%2", "%", ";"]) parseTarget(`/${piece.repeat(100_000)}`);
+		});
+		expect(took).toBeLessThan(2_000);
 	});
 });
 

@@ -19,14 +19,19 @@ test("what throws while bytes are passed on ends the tunnel on both sides", asyn
 	expect(outcomes).toEqual([{ code: 1006, reason: "", initiator: "gateway", termination: "internal_error" }]);
 });
 
-test("what throws when a side is gone does not keep the tunnel from being reported", async () => {
-	const { tunnel, client, backend, outcomes, failures } = await openTunnel();
-	tunnel.backend.finish = fail;
-	client.reset();
-	await backend.ended();
-	await until(() => outcomes.length === 1, { what: "the end to be reported" });
-	expect(failures.length).toBeGreaterThan(0);
-});
+test.each(["end", "reset"] as const)(
+	"what throws at the %s of a side does not keep the tunnel from being reported",
+	async (how) => {
+		const { tunnel, client, backend, outcomes, failures } = await openTunnel();
+		if (how === "end") tunnel.backend.finish = fail;
+		else tunnel.backend.reset = fail;
+		if (how === "end") client.end();
+		else client.reset();
+		await backend.ended();
+		await until(() => outcomes.length === 1, { what: "the end to be reported" });
+		expect(failures.length).toBeGreaterThan(0);
+	},
+);
 
 test("what throws when its time has come ends the tunnel", async () => {
 	const { tunnel, outcomes, failures, advance } = await openTunnel({ idle: 100 });

@@ -350,6 +350,16 @@ describe("notes", () => {
 		expect(lines.map((line) => line.split(": ")[1])).toEqual(["Origin"]);
 	});
 
+	it("name the first location without a proxy_read_timeout, not one that has its own", async () => {
+		const to = "proxy_pass http://127.0.0.1:1;";
+		const { lines } = await imported(
+			`http {\nserver {\nlisten 80;\nlocation /a/ {\n${to} proxy_read_timeout 1h; }\nlocation /b/ { ${to} }\n} }`,
+		);
+		expect(lines.filter((line) => line.includes(": proxy_read_timeout: "))).toEqual([
+			expect.stringMatching(/^nginx\.conf:6: /),
+		]);
+	});
+
 	it("are all there is when no location goes to a backend", async () => {
 		const { dir } = await temporaryFiles({ "nginx.conf": "http { server { listen 80; location / { root /srv; } } }" });
 		const { text, notes } = importNginx("nginx.conf", dir);

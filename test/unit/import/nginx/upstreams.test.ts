@@ -60,6 +60,7 @@ describe("upstreams", () => {
 				secure: true,
 				http_only: false,
 				same_site: "strict",
+				partitioned: false,
 			},
 		});
 	});
