@@ -83,6 +83,8 @@ export class GatewayProcess {
 	#discovered: ReadonlyMap<string, readonly EndpointConfig[]>;
 	/** Of the files of the running configuration: what runs does not change with them, only with a reload. */
 	#contents: FileContents;
+	/** Changes that are prepared, and neither committed nor abandoned: the states of their endpoints are there already. */
+	#prepared = 0;
 	/** Connections go over to one snapshot after the other. */
 	#retiring: Promise<unknown> = Promise.resolve();
 	readonly #names: Names;
@@ -170,13 +172,25 @@ export class GatewayProcess {
 		const { connections } = gateway;
 		const discovered = this.#discovered;
 		const { config: joined } = await inSlices(compareConfigs(gateway.snapshot.config, config));
-		const next = await inSlices(this.#compile(joined, contents));
-		const drained = await inSlices(countRetired(connections.list(), next));
-		const listening = await this.listeners.prepare(config.listeners, fileReader(contents));
+		this.#prepared++;
+		const over = (): void => void this.#prepared--;
+		const prepareAll = async () => {
+			const next = await inSlices(this.#compile(joined, contents));
+			const drained = await inSlices(countRetired(connections.list(), next));
+			return { next, drained, listening: await this.listeners.prepare(config.listeners, fileReader(contents)) };
+		};
+		const { next, drained, listening } = await prepareAll().catch((error: unknown) => {
+			over();
+			throw error;
+		});
 		return {
 			forecast: { connections: connections.size, drained },
-			abandon: () => listening.abandon(),
+			abandon: () => {
+				over();
+				return listening.abandon();
+			},
 			commit: async () => {
+				over();
 				this.#contents = contents;
 				gateway.snapshot = next;
 				const changed = listening.commit();
@@ -257,8 +271,10 @@ export class GatewayProcess {
 		gateway.forwarders.retain(new Set(upstreams.values()));
 		gateway.hubs.configure(config.hubs);
 		this.#engines.retain(new Set(Object.keys(config.hubs)));
-		this.states.prune(upstreams.values());
-		gateway.policies.prune(config.routes.flatMap(({ auth }) => auth.jwt?.jwks_url ?? []));
+		if (this.#prepared === 0) {
+			this.states.prune(upstreams.values());
+			gateway.policies.prune(config.routes.flatMap(({ auth }) => auth.jwt?.jwks_url ?? []));
+		}
 		const retired = this.#retiring.then(() => {
 			return inSlices(retire(gateway.connections.list(), gateway.snapshot, gateway.drains));
 		});

@@ -111,7 +111,8 @@ export class Reloader {
 			problems = found.map(formatProblem);
 			if (!config) {
 				this.#held = undefined;
-				return this.#rejected(trigger, problems);
+				const error = found.find(({ severity }) => severity === "error");
+				return this.#rejected(trigger, problems, error && formatProblem(error));
 			}
 			const comparison = await inSlices(compareConfigs(gateway.snapshot.config, config));
 			if (comparison.equal && sameContents(contents, this.#contents)) {
@@ -139,7 +140,8 @@ export class Reloader {
 			this.#isRejected = false;
 			return { result: "success", problems: warnings };
 		} catch (error) {
-			return this.#rejected(trigger, [...problems, (error as Error).message]);
+			const { message } = error as Error;
+			return this.#rejected(trigger, [...problems, message], message);
 		}
 	}
 
@@ -193,10 +195,11 @@ export class Reloader {
 		});
 	}
 
-	#rejected(trigger: ReloadTrigger, problems: readonly string[]): ReloadResult {
+	/** @param message what keeps the change from being made: warnings may stand before it */
+	#rejected(trigger: ReloadTrigger, problems: readonly string[], message: string | undefined): ReloadResult {
 		const { events } = this.#parts.gateway;
 		this.#isRejected = true;
-		events.notice("error", "config.rejected", { trigger, message: problems[0], problems: some(problems) });
+		events.notice("error", "config.rejected", { trigger, message, problems: some(problems) });
 		return { result: "rejected", problems };
 	}
 }

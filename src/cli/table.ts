@@ -38,7 +38,7 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
 
 /** Without control characters: a client chose some of this, and a terminal would obey it. */
 export function printable(text: string): string {
-	return text.replace(/\p{C}/gu, "?");
+	return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "?");
 }
 
 /** `45s`, `3m20s`, `2h05m`, `4d03h`. */

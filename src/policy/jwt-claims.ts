@@ -71,7 +71,9 @@ export function time(claims: Claims, name: "exp" | "nbf" | "iat"): number | unde
  */
 export function claimText(value: unknown): string | undefined {
 	if (value === undefined || value === null) return undefined;
-	const text = headerText(isScalar(value) ? String(value) : JSON.stringify(value));
+	const written = isScalar(value) ? String(value) : JSON.stringify(value);
+	// Half of a surrogate pair has no UTF-8: all of them would become the same character.
+	const text = /\p{Cs}/u.test(written) ? "" : headerText(written);
 	return text !== "" && text === text.trim() && isWireValue(text) ? text : undefined;
 }
 

@@ -89,6 +89,8 @@ export class PasswordVerifier {
 		const worker = this.#started();
 		return new Promise((resolve, reject) => {
 			this.#waiting.set(id, { resolve, reject });
+			// A command that only waits for this answer must not end before it.
+			worker.ref();
 			worker.postMessage({
 				id,
 				hash,
@@ -104,13 +106,13 @@ export class PasswordVerifier {
 		worker.on("message", ({ id, matches, trouble }: Answer) => {
 			const waiting = this.#waiting.get(id);
 			this.#waiting.delete(id);
+			if (this.#waiting.size === 0) worker.unref();
 			if (matches === undefined)
 				waiting?.reject(new GatewayError("INTERNAL", `a password hash cannot be checked: ${trouble}`));
 			else waiting?.resolve(matches);
 		});
 		worker.on("error", (error) => this.#lost(worker, error.message));
 		worker.on("exit", () => this.#lost(worker, "its thread has ended"));
-		worker.unref();
 		this.#worker = worker;
 		return worker;
 	}

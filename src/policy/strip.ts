@@ -11,29 +11,43 @@ export function withoutHeader(
 	return edited(request, lower, (value) => (when(value) ? undefined : value));
 }
 
-/** Without every cookie of a name (RFC 6265 §5.4). */
+/**
+ * Without every cookie of a name (RFC 6265 §5.4), and without those in which a server may find one of that name: some end
+ * a cookie at white space or a comma, too.
+ */
 export function withoutCookie(request: GatewayRequest, name: string): GatewayRequest {
 	const { cookie } = request.headers;
 	if (typeof cookie !== "string" || !cookie.includes(name)) return request;
 	return edited(request, "cookie", (value) => {
-		const kept = value.split(";").filter((pair) => {
-			const equals = pair.indexOf("=");
-			return equals < 0 || pair.slice(0, equals).trim() !== name;
-		});
+		const kept = value.split(";").filter(
+			(pair) =>
+				!pair
+					.split("=")
+					.slice(0, -1)
+					.some((text) => endsWithName(text, name)),
+		);
 		const text = kept.join(";").trim();
 		return text === "" ? undefined : text;
 	});
 }
 
-/** Without every parameter of a name, however the name is encoded. */
+/** Whether the text before a `=` is a cookie's name, or ends with it behind something that may be a separator. */
+function endsWithName(text: string, name: string): boolean {
+	const trimmed = text.trimEnd();
+	return trimmed.endsWith(name) && /(?:^|[^\x21-\x7e]|[,"])$/.test(trimmed.slice(0, -name.length));
+}
+
+/**
+ * Without every parameter of a name, however the name is encoded, and without those in which a server may find one of that
+ * name: old ones also separate by `;`.
+ */
 export function withoutQueryParameter(request: GatewayRequest, name: string): GatewayRequest {
 	const { query } = request;
 	if (query === undefined) return request;
 	const parts = query.split("&");
-	const kept = parts.filter((part) => {
-		const equals = part.indexOf("=");
-		return decoded(equals < 0 ? part : part.slice(0, equals)) !== name;
-	});
+	const kept = parts.filter(
+		(part) => !part.split(";").some((each) => decoded(each.split("=", 1)[0] as string) === name),
+	);
 	if (kept.length === parts.length) return request;
 	return { ...request, query: kept.length === 0 ? undefined : kept.join("&") };
 }

@@ -1,5 +1,6 @@
 /** TLS of a listener: certificates by name (SNI, RFC 6066 §3), and one made at start to try things out. */
 import { createHash, X509Certificate } from "node:crypto";
+import { createRequire } from "node:module";
 import { isIP } from "node:net";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import { isDeepStrictEqual } from "node:util";
@@ -211,10 +212,9 @@ export async function makeSelfSigned(names: readonly string[]): Promise<MadeCert
 	);
 	const notAfterDate = new Date();
 	notAfterDate.setFullYear(notAfterDate.getFullYear() + 1);
-	// Few need it, and it takes long to load. It is CommonJS: what Node calls its default is always all of it, while its
-	// names are guessed from the text, and missing where that fails.
-	const { default: selfSigned } = await import("selfsigned");
-	const made = await selfSigned.generate([{ name: "commonName", value: names[0] as string }], {
+	// Few need it, and it takes long to load. Not by import(): on Node 22 that gave an empty object in a supervisor.
+	const { generate } = createRequire(import.meta.url)("selfsigned") as typeof import("selfsigned");
+	const made = await generate([{ name: "commonName", value: names[0] as string }], {
 		keyType: "ec",
 		algorithm: "sha256",
 		notAfterDate,

@@ -65,9 +65,10 @@ function isAddress(name: string): boolean {
 /** Writes files to a fresh folder that goes away with the test, readable by nobody else; returns their paths by name. */
 export async function temporaryFiles<Name extends string>(
 	files: Record<Name, string>,
+	atEnd: (clean: () => Promise<void>) => void = onTestFinished,
 ): Promise<Record<Name, string> & { dir: string }> {
 	const dir = await mkdtemp(join(tmpdir(), "clawgate-test-"));
-	onTestFinished(() => rm(dir, { recursive: true, force: true }));
+	atEnd(() => rm(dir, { recursive: true, force: true }));
 	const paths: Record<string, string> = { dir };
 	for (const [name, text] of Object.entries<string>(files)) {
 		const path = join(dir, name);

@@ -14,6 +14,13 @@ export interface Exit {
 	signal: NodeJS.Signals | null;
 }
 
+export interface ChildOptions {
+	readonly env?: Record<string, string>;
+	readonly cwd?: string;
+	/** Who ends it; by default the end of the test. */
+	readonly atEnd?: (clean: () => Promise<void>) => void;
+}
+
 export interface Child {
 	readonly process: ChildProcess;
 	/** Standard output, parsed where it is JSON. */
@@ -27,10 +34,8 @@ export interface Child {
 }
 
 /** Starts `node`, or another `executable`, with these arguments in the project's root; killed at the end of the test. */
-export function startNode(
-	args: readonly string[],
-	options: { env?: Record<string, string>; cwd?: string; executable?: string } = {},
-): Child {
+export function startNode(args: readonly string[], options: ChildOptions & { executable?: string } = {}): Child {
+	const { atEnd = onTestFinished } = options;
 	const child = spawn(options.executable ?? process.execPath, args, {
 		cwd: options.cwd ?? ROOT,
 		env: { ...process.env, ...options.env },
@@ -47,7 +52,7 @@ export function startNode(
 		stderr += text;
 	});
 	const ended = new Promise<Exit>((resolve) => child.once("close", (code, signal) => resolve({ code, signal })));
-	onTestFinished(async () => {
+	atEnd(async () => {
 		if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
 		await ended;
 	});
@@ -62,7 +67,7 @@ export function startNode(
 }
 
 /** Starts the built command line: `clawgate ARGS`. */
-export function startCli(args: readonly string[], options: { env?: Record<string, string>; cwd?: string } = {}): Child {
+export function startCli(args: readonly string[], options: ChildOptions = {}): Child {
 	const entry = `${ROOT}dist/main.js`;
 	if (!existsSync(entry)) throw new Error("dist/main.js is missing: run `npm run build` first");
 	return startNode([entry, ...args], options);

@@ -28,10 +28,11 @@ export async function startWorkers(
 	yaml: string,
 	port: number,
 	files: Record<string, string> = {},
+	atEnd?: (clean: () => Promise<void>) => void,
 ): Promise<WorkersGateway> {
-	const paths = await temporaryFiles({ "routes.yaml": dedent(yaml), ...files });
+	const paths = await temporaryFiles({ "routes.yaml": dedent(yaml), ...files }, atEnd);
 	const file = paths["routes.yaml"] as string;
-	const child = startCli(["run", "-c", file]);
+	const child = startCli(["run", "-c", file], atEnd && { atEnd });
 	// Connections wait until all workers are there.
 	await until(() => child.process.exitCode !== null || accepts(port), { timeout: 15_000, what: "the port to be open" });
 	await answered(port).catch(async (error: Error) => {

@@ -124,6 +124,9 @@ describe("the stream", () => {
 		const last = await follow(gateway.handle, "?recent=1");
 		await last.next("drain.end");
 		expect(last.events).toHaveLength(1);
+		const latest = await follow(gateway.handle, "?event=ws.&recent=1");
+		await latest.next("ws.close");
+		expect(latest.events).toHaveLength(1);
 		for (const query of ["?event=", "?event=A", "?recent=257", "?evnt=ws.open"]) {
 			expect((await api(gateway.handle, `events${query}`)).status, query).toBe(400);
 		}

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Explanation } from "../../src/gateway/explain.ts";
 import { temporaryFiles } from "../harness/certs.ts";
+import { startCli } from "../harness/child.ts";
 import { dedent, startTestGateway } from "../harness/gateway.ts";
 import { connectRaw } from "../harness/raw-client.ts";
 import { startWsBackend } from "../harness/ws-backend.ts";
@@ -37,6 +38,24 @@ const YAML = `
 `;
 
 describe("clawgate explain", () => {
+	test("waits for a password to be checked, although nothing else keeps the process", async () => {
+		const { dir } = await temporaryFiles({
+			// "secret", by openssl passwd -apr1
+			htpasswd: "ada:$apr1$eXoswvAJ$kNTFMfioQnCvSMxt9bWl7.\n",
+			"routes.yaml": dedent(`
+				listeners: [{ address: ":8080" }]
+				upstreams: { chat: { endpoints: ["ws://10.1.0.1:1"] } }
+				routes: [{ upstream: chat, auth: { basic: { users_file: htpasswd } } }]
+			`),
+		});
+		const credentials = Buffer.from("ada:secret").toString("base64");
+		const child = startCli(["explain", "ws://localhost:8080/", "-H", `Authorization: Basic ${credentials}`], {
+			cwd: dir,
+		});
+		expect(await child.exit()).toEqual({ code: 0, signal: null });
+		expect(child.stdout()).toMatch(/^ +basic: passed$/m);
+	});
+
 	test("tells the listener, why routes did not match, the checks, and the endpoints in their order", async () => {
 		const dir = await folderWith(YAML);
 		const { code, out, err } = await explain(

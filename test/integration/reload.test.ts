@@ -160,13 +160,14 @@ describe("a reload", () => {
 		const backend = await startRawBackend(echoingFrames());
 		const gateway = await startReloadable(yaml([backend.url]));
 		await gateway.change(
-			yaml([backend.url]).replace(
+			yaml([backend.url], 'spare: { endpoints: ["ws://127.0.0.1:1"] }').replace(
 				"listeners: [",
 				`listeners: [{ name: taken, address: "127.0.0.1:${backend.port}" }, `,
 			),
 		);
 		const rejected = gateway.lines.records.find(({ event }) => event === "config.rejected");
-		expect(rejected?.message).toMatch(/cannot listen on 127\.0\.0\.1/);
+		expect(rejected?.message, "not the warning that stands before it").toMatch(/cannot listen on 127\.0\.0\.1/);
+		expect(rejected?.problems).toEqual([expect.stringContaining("warning: no route uses"), rejected?.message]);
 		await echoes(await openRaw(gateway.port), "the old listener");
 	});
 

@@ -13,8 +13,8 @@ export type Reading = "reused" | "events";
 
 export interface GatewayOn {
 	readonly child: Child;
-	/** Of a listener, by what it speaks. */
-	readonly ports: { readonly plain: number; readonly tls: number };
+	/** Of a listener, by what it speaks; `selfSigned` has a certificate for `localhost` that was made at start. */
+	readonly ports: { readonly plain: number; readonly tls: number; readonly selfSigned: number };
 	/** `ws://` or `wss://`, to a listener and a backend by their names. */
 	url(listener: "plain" | "tls", backend: string): string;
 	/** Stops it and looks at how each process that served has read its sockets. */
@@ -25,7 +25,7 @@ export interface GatewayOn {
 let certificates: Promise<readonly [Certificate, Certificate]> | undefined;
 
 /**
- * Starts it, with one listener plain and one with TLS.
+ * Starts it, with one listener plain and two with TLS.
  * @param backends URL by name; the path `/name` leads there
  */
 export async function startGatewayOn(
@@ -35,7 +35,7 @@ export async function startGatewayOn(
 	workers = 1,
 ): Promise<GatewayOn> {
 	certificates ??= Promise.all([certificate(["a.test"]), certificate(["b.test"], { keyType: "rsa" })]);
-	const [[ecdsa, rsa], plain, tls] = await Promise.all([certificates, freePort(), freePort()]);
+	const [[ecdsa, rsa], plain, tls, selfSigned] = await Promise.all([certificates, freePort(), freePort(), freePort()]);
 	const names = Object.keys(backends);
 	const files = await temporaryFiles({
 		"a.pem": ecdsa.cert,
@@ -48,6 +48,7 @@ shutdown: { drain: { timeout: 1s, spread: 0s } }
 listeners:
   - { address: "127.0.0.1:${plain}" }
   - { address: "127.0.0.1:${tls}", tls: { certificates: [{ cert: a.pem, key: a.key }, { cert: b.pem, key: b.key }] } }
+  - { address: "127.0.0.1:${selfSigned}", tls: { self_signed: [localhost] } }
 upstreams:
 ${names.map((name) => `  ${name}: { endpoints: ["${backends[name]}"], tls: { verify: false } }`).join("\n")}
 routes:
@@ -65,12 +66,12 @@ ${names.map((name) => `  - { match: { path: /${name} }, upstream: ${name}, timeo
 	);
 	const up = async (): Promise<boolean> => {
 		if (child.process.exitCode !== null) throw new Error(`it has ended:\n${child.stdout()}\n${child.stderr()}`);
-		return (await accepts(plain)) && (await accepts(tls));
+		return (await accepts(plain)) && (await accepts(tls)) && (await accepts(selfSigned));
 	};
 	await until(up, { timeout: 15_000, what: `the gateway on Node ${node.version}` });
 	return {
 		child,
-		ports: { plain, tls },
+		ports: { plain, tls, selfSigned },
 		url: (listener, backend) =>
 			listener === "tls" ? `wss://127.0.0.1:${tls}/${backend}` : `ws://127.0.0.1:${plain}/${backend}`,
 		stopped: async () => {

@@ -119,6 +119,8 @@ describe.each(versions)("Node $version", { timeout: 60_000 }, (node) => {
 				}
 			}
 		}
+		const made = await visit(gateway.ports.selfSigned, { version: "TLSv1.3", servername: "localhost" });
+		expect(made.certificate.subject.CN).toBe("localhost");
 		for (const leg of LEGS) await echo(gateway.url(leg, leg));
 		await gateway.stopped();
 	});

@@ -23,7 +23,9 @@ const eventsQuery = z.strictObject({
 		.meta({
 			description: "Only these events, by comma: names (`ws.close`), or beginnings that end with a dot (`drain.`).",
 		}),
-	recent: queryInteger(0, 256).optional().meta({ description: "So many of the latest events come first; default 0." }),
+	recent: queryInteger(0, 256)
+		.optional()
+		.meta({ description: "So many of the latest events that `event` lets through come first; default 0." }),
 });
 
 /** What fills a feed only while somebody reads it. */
@@ -75,7 +77,9 @@ export class EventStreams {
 			return;
 		}
 		this.#admit(response);
-		const stream = (): void => this.#stream(response, event?.split(","), firstOf(this.#feed, request, recent));
+		const wanted = event?.split(",");
+		const isWanted = ({ name }: FeedEvent): boolean => wanted?.some((asked) => fits(asked, name)) ?? true;
+		const stream = (): void => this.#stream(response, isWanted, firstOf(this.#feed, request, isWanted, recent));
 		if (this.#source === undefined) stream();
 		else void this.#source.begin().then(() => this.#open.has(response) && stream());
 	}
@@ -94,12 +98,12 @@ export class EventStreams {
 		response.write(": the events of this gateway; see docs/admin-api.md\n\n");
 	}
 
-	#stream(response: ServerResponse, wanted: readonly string[] | undefined, first: readonly FeedEvent[]): void {
+	#stream(response: ServerResponse, isWanted: IsWanted, first: readonly FeedEvent[]): void {
 		const send = (event: FeedEvent): void => {
-			if (wanted === undefined || wanted.some((name) => fits(name, event.name))) write(response, frame(event));
+			if (isWanted(event)) write(response, frame(event));
 		};
 		response.once("close", this.#feed.follow(send));
-		for (const event of first) send(event);
+		for (const event of first) write(response, frame(event));
 	}
 
 	/** Tells proxies and the client that the stream lives, and finds out whether the client does. */
@@ -108,12 +112,16 @@ export class EventStreams {
 	}
 }
 
+/** By its `event` parameter. */
+type IsWanted = (event: FeedEvent) => boolean;
+
 /** What a new follower is sent first: what it missed, or the latest ones that it asked for. */
-function firstOf(feed: EventFeed, { http }: AdminRequest, recent: number): FeedEvent[] {
+function firstOf(feed: EventFeed, { http }: AdminRequest, isWanted: IsWanted, recent: number): FeedEvent[] {
 	const header = http.headers["last-event-id"];
 	const seen = typeof header === "string" && /^\d{1,15}$/.test(header) ? Number(header) : undefined;
 	// A number from before a restart is of no use.
-	return seen !== undefined && seen <= feed.lastId ? feed.after(seen) : feed.after(feed.lastId - recent);
+	if (seen !== undefined && seen <= feed.lastId) return feed.after(seen).filter(isWanted);
+	return recent === 0 ? [] : feed.after(0).filter(isWanted).slice(-recent);
 }
 
 function write(response: ServerResponse, text: string): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { age, bytes, counted, table } from "../../../src/cli/table.ts";
+import { age, bytes, counted, printable, table } from "../../../src/cli/table.ts";
 
 const io = { stdout: () => {}, stderr: () => {}, env: {}, cwd: "/" };
 
@@ -50,4 +50,8 @@ describe("words for numbers", () => {
 		]);
 		expect([counted(1, "connection"), counted(0, "connection")]).toEqual(["1 connection", "0 connections"]);
 	});
+});
+
+it("what a client chose cannot move the cursor, colour or break a line", () => {
+	expect(printable("a\u001b[31m\n\u009b2J\u202e\u2028\u2029é|")).toBe("a?[31m??2J???é|");
 });

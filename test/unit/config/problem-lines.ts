@@ -17,7 +17,7 @@ export function configOf(text: string, env: Env = {}, file = "f.yaml"): GatewayC
 	return config;
 }
 
-/** The smallest file of the contract. */
+/** The smallest file. */
 export const SMALLEST = `listeners: [{ address: ":8080" }]
 upstreams: { chat: { endpoints: ["ws://127.0.0.1:7001"] } }
 routes: [{ match: { path_prefix: / }, upstream: chat }]

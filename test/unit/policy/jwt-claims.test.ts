@@ -31,6 +31,7 @@ describe("claimText", () => {
 		["a\r\nb", undefined],
 		["a\0", undefined],
 		["a\u007f", undefined],
+		["\ud800", undefined],
 	])("of %j is %j", (value, text) => {
 		expect(claimText(value)).toBe(text);
 	});

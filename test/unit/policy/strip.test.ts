@@ -17,6 +17,8 @@ describe("withoutQueryParameter", () => {
 		["a=token&tokens=1&to=ken", "a=token&tokens=1&to=ken"],
 		["", ""],
 		["TOKEN=x", "TOKEN=x"],
+		["a=1;token=x&b=2", "b=2"],
+		["a;%74oken&b;c=token", "b;c=token"],
 	])("makes %j to %j", (query, rest) => {
 		expect(queryOf(query)).toBe(rest);
 	});
@@ -67,6 +69,8 @@ describe("withoutCookie", () => {
 		[["a=1; jwt=x"], "a=1"],
 		[['a="q;'], 'a="q;'],
 		[["ajwt=1; jwtb=2"], "ajwt=1; jwtb=2"],
+		[["a=1 jwt=x; b=2, jwt=x; c=3\tjwt =x; d=4"], "d=4"],
+		[['a="x"jwt=x; jwt\xa0=x; b=\xa0jwt=x; c=jwt; d=xjwt=1'], "c=jwt; d=xjwt=1"],
 		[["jwt=x", "a=1; jwt=y", "b=2"], "a=1; b=2"],
 		[["a=1;jwt=x;b=2"], "a=1;b=2"],
 	])("makes %j to %j", (lines, rest) => {

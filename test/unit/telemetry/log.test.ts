@@ -35,7 +35,7 @@ function recorded(options: Partial<LogOptions> = {}) {
 }
 
 describe("log lines as JSON", () => {
-	it("writes ws.open with exactly the fields of the contract, undefined ones left out", () => {
+	it("writes ws.open with exactly the documented fields, undefined ones left out", () => {
 		const { sink, lines, last } = recorded();
 		sink.open(FACTS, OPENED);
 		expect(lines).toHaveLength(1);
@@ -52,7 +52,7 @@ describe("log lines as JSON", () => {
 		});
 	});
 
-	it("writes ws.close with exactly the fields of the contract", () => {
+	it("writes ws.close with exactly the documented fields", () => {
 		const { sink, last } = recorded();
 		sink.close(FACTS, CLOSED);
 		expect(last()).toEqual({ ...COMMON, level: "info", event: "ws.close", ...CLOSED });

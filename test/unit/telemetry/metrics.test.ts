@@ -205,7 +205,7 @@ describe("metrics read at the scrape", () => {
 });
 
 describe("the registry", () => {
-	it("has exactly the metrics of the contract for this stage, each with help and type", async () => {
+	it("has exactly the documented metrics, each with help and type", async () => {
 		const metrics = metricsOf();
 		const text = await metrics.render();
 		const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map((match) => `${match[1]} ${match[2]}`);

@@ -6,7 +6,7 @@ const withUpstream = (keys: string): string => SMALLEST.replace(ENDPOINTS, keys)
 const withCheck = (check: string, more = ""): string => withUpstream(`${ENDPOINTS}, health_check: { ${check} }${more}`);
 
 describe("health_check", () => {
-	it("as in the contract has no problem", () => {
+	it("as documented has no problem", () => {
 		const text = withCheck(
 			"type: websocket, path: /health, port: 8080, interval: 5s, timeout: 2s, healthy_threshold: 2, unhealthy_threshold: 3, expected_statuses: [200], jitter: 10%",
 			", on_unhealthy: close",
