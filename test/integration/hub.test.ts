@@ -43,7 +43,7 @@ function client(
 	format: "json" | "protobuf",
 	user: string,
 	claims?: Record<string, unknown>,
-	websocket: typeof WebSocket = WebSocket,
+	websocket: unknown = WebSocket,
 ): Centrifuge {
 	const Constructor = format === "json" ? Centrifuge : CentrifugeProtobuf;
 	const made = new Constructor(gateway.url("/connection/websocket"), {
