@@ -1,5 +1,6 @@
 /** `hub_api` of a running gateway: the server for backends, and how it follows the configuration. */
 import { createServer, type Server } from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import { isDeepStrictEqual } from "node:util";
 import type { HubApiConfig } from "./config/schema.ts";
 import type { GatewayEvents } from "./gateway/events.ts";
@@ -8,6 +9,7 @@ import { HubApi } from "./hub/api/server.ts";
 import type { Hubs } from "./hub/hubs.ts";
 import { parseKeysFile } from "./policy/api-key.ts";
 import { listen } from "./protocol/listen.ts";
+import { tlsOrder } from "./server/tls-order.ts";
 
 /** For the head of a request, and for the whole of it, ms. */
 const HEADERS_MS = 10_000;
@@ -61,10 +63,15 @@ export class HubApiPort {
 				: new Map(
 						[...parseKeysFile(readFile(config.keys_file).toString("utf8"))].map(([hex, { name }]) => [hex, name]),
 					);
-		if (!isDeepStrictEqual(config?.address, this.#config?.address)) {
+		const secrets = config?.tls && readTls(config.tls, readFile);
+		const known = this.#config;
+		if (
+			!isDeepStrictEqual(config?.address, known?.address) ||
+			(config?.tls === undefined) !== (known?.tls === undefined)
+		) {
 			await this.close();
-			if (config) await this.#open(config);
-		}
+			if (config) await this.#open(config, secrets);
+		} else if (secrets) (this.#server as TlsServer | undefined)?.setSecureContext(secrets);
 		this.#keys = keys;
 		this.#config = config;
 	}
@@ -89,12 +96,9 @@ export class HubApiPort {
 		});
 	}
 
-	async #open({ address }: HubApiConfig): Promise<void> {
-		const server = createServer({
-			headersTimeout: HEADERS_MS,
-			requestTimeout: REQUEST_MS,
-			keepAliveTimeout: KEEP_ALIVE_MS,
-		});
+	async #open({ address }: HubApiConfig, tls: TlsSecrets | undefined): Promise<void> {
+		const times = { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS };
+		const server = tls ? createTlsServer({ ...times, handshakeTimeout: HEADERS_MS, ...tls }) : createServer(times);
 		server.maxConnections = MOST_CONNECTIONS;
 		server.on("request", (request, response) => void this.#api.handle(request, response));
 		const bound = await listen(server, address, "hub_api.address");
@@ -102,4 +106,16 @@ export class HubApiPort {
 		this.#server = server;
 		this.#port = typeof bound === "object" ? bound.port : undefined;
 	}
+}
+
+type TlsSecrets = ReturnType<typeof readTls>;
+
+/** @throws Error when a file cannot be read */
+function readTls({ certificates, min_version }: NonNullable<HubApiConfig["tls"]>, readFile: (path: string) => Buffer) {
+	return {
+		...tlsOrder(),
+		minVersion: `TLSv${min_version}` as const,
+		cert: certificates.map(({ cert }) => readFile(cert)),
+		key: certificates.map(({ key }) => readFile(key)),
+	};
 }

@@ -21,6 +21,8 @@ const FILE_OPTIONS = [
 	"routes.*.auth.api_key.keys_file",
 	"routes.*.auth.basic.users_file",
 	"hub_api.keys_file",
+	"hub_api.tls.certificates.*.cert",
+	"hub_api.tls.certificates.*.key",
 ] as const;
 
 /** Larger ones are not what was meant. */

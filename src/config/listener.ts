@@ -8,10 +8,15 @@ const HOST = /^[A-Za-z0-9*:]([A-Za-z0-9.:-]*[A-Za-z0-9:])?$/;
 
 const SOCKET_MODE = 'expected the mode of a file in quotes, such as "0660"';
 
-const certificate = z.strictObject({
+export const certificate = z.strictObject({
 	cert: filePath.meta({ description: "PEM file: the certificate, then the intermediate ones." }),
 	key: filePath.meta({ description: "PEM file: the private key, not encrypted." }),
 });
+
+export const minTlsVersion = z
+	.enum(["1.2", "1.3"], { error: 'expected "1.2" or "1.3", in quotes' })
+	.prefault("1.2")
+	.meta({ description: "The oldest TLS version that is accepted." });
 
 const tlsOptions = z.strictObject({
 	certificates: z.array(certificate).min(1, { error: "expected at least one certificate" }).optional().meta({
@@ -21,10 +26,7 @@ const tlsOptions = z.strictObject({
 	self_signed: oneOrMany(z.string().regex(HOST, { error: "expected a host name or an address" }))
 		.optional()
 		.meta({ description: "Host names for a certificate made at start, to try things out; instead of `certificates`." }),
-	min_version: z
-		.enum(["1.2", "1.3"], { error: 'expected "1.2" or "1.3", in quotes' })
-		.prefault("1.2")
-		.meta({ description: "The oldest TLS version that is accepted." }),
+	min_version: minTlsVersion,
 	client_ca: filePath.optional().meta({
 		description:
 			"PEM file: authorities whose certificates clients can show; no others are trusted. Together with `client_auth`.",

@@ -105,9 +105,12 @@ export class HubClient implements Subscriber {
 
 	/**
 	 * Follows a topic. The client has to be told the result, and {@link Started.live} called, in one go.
-	 * @throws HubError UNKNOWN_TOPIC, PERMISSION_DENIED, ALREADY_SUBSCRIBED, LIMIT_EXCEEDED, ENGINE_UNAVAILABLE
+	 * @throws HubError UNKNOWN_TOPIC, PERMISSION_DENIED, ALREADY_SUBSCRIBED, LIMIT_EXCEEDED, ENGINE_UNAVAILABLE;
+	 * NOT_AVAILABLE when the connection is gone
 	 */
 	async subscribe(name: string, options: SubscribeOptions): Promise<Started> {
+		// It may have gone while its backend was asked.
+		if (this.#closed) throw new HubError("NOT_AVAILABLE", "the connection is closed");
 		const { rule, values } = this.hub.rule(name);
 		const { byServer = false, joinLeave = false, since, topicInfo } = options;
 		if (!byServer && !rule.subscribe(this.subject, values)) throw new HubError("PERMISSION_DENIED");

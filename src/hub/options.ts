@@ -14,7 +14,11 @@ const accessOptions = z.union(
 		z.strictObject({
 			claims: z
 				.record(z.string().min(1), z.string().min(1))
-				.refine((claims) => Object.keys(claims).length > 0, { error: "expected at least one claim" }),
+				.refine((claims) => Object.keys(claims).length > 0, { error: "expected at least one claim" })
+				.meta({
+					description:
+						"Text by claim; all have to fit. `{name}` stands for the segment of the topic that `match` calls so.",
+				}),
 		}),
 	],
 	{ error: "expected anyone, authenticated, nobody, or { claims: { name: text } }" },
@@ -30,10 +34,16 @@ const historyOptions = z.strictObject({
 
 const topicRule = z
 	.strictObject({
-		match: z.string().superRefine((pattern, context) => {
-			const problem = patternProblem(pattern);
-			if (problem !== undefined) context.addIssue({ code: "custom", message: problem, input: pattern });
-		}),
+		match: z
+			.string()
+			.superRefine((pattern, context) => {
+				const problem = patternProblem(pattern);
+				if (problem !== undefined) context.addIssue({ code: "custom", message: problem, input: pattern });
+			})
+			.meta({
+				description:
+					"Which topics it is for, by segments between dots: a text, `{name}` for any one segment, and `**` at the end for any rest.",
+			}),
 		subscribe: accessOptions.prefault("nobody").meta({
 			description:
 				'Who may subscribe: `anyone`, `authenticated`, `nobody`, or `{ claims: { rooms: "{room}" } }`: the claim equals the text, or is a list that has it.',
@@ -98,7 +108,12 @@ const limitOptions = z.strictObject({
 		.prefault("64KiB")
 		.meta({ description: "A longer message of a client closes its connection with 1009." }),
 	publications: z
-		.strictObject({ rate: rateText, burst: count("publications").optional() })
+		.strictObject({
+			rate: rateText,
+			burst: count("publications")
+				.optional()
+				.meta({ description: "How many may come at once. Default: those of one second." }),
+		})
 		.transform(({ rate, burst }) => ({ perSecond: rate, burst: burst ?? Math.max(1, Math.ceil(rate)) }))
 		.prefault({ rate: "20/s", burst: 40 })
 		.meta({ description: "Messages that one connection may publish or send to the backend." }),

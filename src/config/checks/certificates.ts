@@ -9,7 +9,7 @@ import { type Found, mapsAt, type RawMap, textsAt } from "../values-at.ts";
 import type { Check, CheckContext } from "./check.ts";
 
 /** Maps with a `cert` and its `key`. */
-const PAIRS = ["listeners.*.tls.certificates.*", "upstreams.*.tls"];
+const PAIRS = ["listeners.*.tls.certificates.*", "hub_api.tls.certificates.*", "upstreams.*.tls"];
 const REVOCATIONS = ["listeners.*.client_crl", "listeners.*.client_crl.*"];
 const AUTHORITIES = ["upstreams.*.tls.ca", "listeners.*.tls.client_ca"];
 

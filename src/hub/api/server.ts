@@ -44,14 +44,15 @@ export class HubApi {
 	async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
 		request.on("error", ignoreError);
 		response.on("error", ignoreError);
-		const { pathname, searchParams } = new URL(request.url ?? "/", "http://hub-api");
+		const { pathname, searchParams } = splitTarget(request.url ?? "/");
 		const operation = /^\/api\/([a-z_]+)\/?$/.exec(pathname)?.[1] ?? "";
 		let caller: string | undefined;
 		let status = 200;
 		let message: string | undefined;
 		let answer: OperationResult;
 		try {
-			if (operation !== "batch" && !OPERATIONS.has(operation)) throw new Refusal(404, `there is no ${pathname}`);
+			if (operation !== "batch" && !OPERATIONS.has(operation))
+				throw new Refusal(404, `there is no ${pathname.slice(0, 128)}`);
 			if (request.method !== "POST") throw new Refusal(405, "use POST");
 			caller = this.#caller(request, searchParams);
 			const text = await readBody(request);
@@ -93,7 +94,7 @@ export class HubApi {
 		hubName: string | null,
 	): Promise<OperationResult> {
 		const run = OPERATIONS.get(operation);
-		if (!run) throw new HubError("UNKNOWN_METHOD", `unknown operation ${operation}`);
+		if (!run) throw new HubError("UNKNOWN_METHOD", `unknown operation ${operation.slice(0, 128)}`);
 		let members: ReadonlyMap<string, string> | undefined;
 		const raw = (member: string): string | undefined => {
 			members ??= rawMembers(text);
@@ -114,7 +115,10 @@ export class HubApi {
 		const texts = rawElements(rawMembers(text).get("commands") as string);
 		const one = async (command: unknown, index: number): Promise<OperationResult> => {
 			try {
-				const [operation] = Object.keys((command ?? {}) as object);
+				if (typeof command !== "object" || command === null || Array.isArray(command)) {
+					throw new HubError("BAD_REQUEST", "a command is an object: { operation: parameters }");
+				}
+				const [operation] = Object.keys(command);
 				if (operation === undefined) throw new HubError("BAD_REQUEST", "the command is empty");
 				const raw = rawMembers(texts[index] as string).get(operation) as string;
 				return { [operation]: await this.#run(operation, parseObject(raw), raw, caller, hubName) };
@@ -160,6 +164,13 @@ class Refusal extends Error {
 		super(message);
 		this.status = status;
 	}
+}
+
+/** Path and query of a request's target; whatever a client sends there, it is never thrown at. */
+function splitTarget(target: string): { readonly pathname: string; readonly searchParams: URLSearchParams } {
+	const mark = target.indexOf("?");
+	if (mark < 0) return { pathname: target, searchParams: new URLSearchParams() };
+	return { pathname: target.slice(0, mark), searchParams: new URLSearchParams(target.slice(mark + 1)) };
 }
 
 function readBody(request: IncomingMessage): Promise<string> {

@@ -105,7 +105,7 @@ describe("a mistake is reported at its place:", () => {
 		[
 			"an x- key",
 			`x-note: 2\n${SMALLEST}`,
-			'1:1: x-note: unknown key "x-note"; possible here: workers, trusted_proxies, shutdown, log, admin, listeners, defaults, upstreams, routes',
+			'1:1: x-note: unknown key "x-note"; possible here: workers, trusted_proxies, shutdown, log, admin, listeners, defaults, upstreams, hubs, hub_api, routes',
 		],
 		[
 			"upstream and split",
@@ -115,7 +115,7 @@ describe("a mistake is reported at its place:", () => {
 		[
 			"neither upstream nor split",
 			`${BEFORE_ROUTES}routes:\n  - match: { path: /a }\n`,
-			"4:5: routes[0]: needs one of upstream and split",
+			"4:5: routes[0]: needs one of upstream, split and hub",
 		],
 		["no routes", `${BEFORE_ROUTES}routes: []\n`, "3:9: routes: expected at least one route"],
 		[

@@ -60,7 +60,7 @@ describe("the JSON Schema", () => {
 			$schema: "https://json-schema.org/draft/2020-12/schema",
 			type: "object",
 			additionalProperties: false,
-			required: ["listeners", "upstreams", "routes"],
+			required: ["listeners", "routes"],
 		});
 		expect(schema.title).toContain("routes.yaml");
 	});
