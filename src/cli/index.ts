@@ -72,6 +72,17 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
 		options: ["--all", "--close-code", "--reason", ...ADMIN_OPTIONS],
 		words: FILTERS,
 	},
+	hub: {
+		run: async (argv, io) => (await import("./hub.ts")).hub(argv, io),
+		summary: "show hubs and topics of a running gateway, publish, tell why something did not reach a user",
+		options: ["--hub", "--prefix", "--topic", "--limit", ...ADMIN_OPTIONS],
+		words: ["topics", "topic", "publish", "missed"],
+	},
+	subscribe: {
+		run: async (argv, io) => (await import("./subscribe.ts")).subscribe(argv, io),
+		summary: "follow topics of a hub as a client does: subscribe URL TOPIC…",
+		options: ["--token", "--plain", "--count", "--help"],
+	},
 	reload: {
 		run: async (argv, io) => (await import("./reload.ts")).reload(argv, io),
 		summary: "have a running gateway read its configuration again: reload [--force]",

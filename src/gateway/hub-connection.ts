@@ -244,6 +244,12 @@ export class HubConnection extends Session implements SessionObserver {
 			publications_out: client?.publicationsOut ?? 0,
 		});
 		if (!client) return;
+		const by = initiator === "client" ? "client" : "gateway";
+		this.#running.hub.missed.note(client, termination === "slow_consumer" ? "slow" : "disconnected", {
+			code,
+			reason: reason || termination,
+			by,
+		});
 		this.#running.hub.tell("disconnected", client.user, () => ({
 			client: client.id,
 			user: client.user || undefined,

@@ -7,6 +7,7 @@ import type { Encoding } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
 import type { MatchedRule, Subject } from "./rules.ts";
 import { type Subscriber, type Subscription, UNSUBSCRIBED, type UnsubscribeReason } from "./subscription.ts";
+import { MAX_TOPIC_BYTES } from "./topic.ts";
 
 /** Who a connection turned out to be. */
 export interface Identity {
@@ -140,11 +141,14 @@ export class HubClient implements Subscriber {
 	/** The client does not want a topic any more. */
 	unsubscribe(name: string): void {
 		const subscription = this.subscriptions.get(name);
-		if (subscription) this.#drop(subscription);
+		if (!subscription) return;
+		this.hub.missed.note(this, "unsubscribed", { topic: name, by: "client" });
+		this.#drop(subscription);
 	}
 
 	/** A subscription ends without the client's asking; it is told. */
 	unsubscribed(subscription: Subscription, reason: UnsubscribeReason): void {
+		this.hub.missed.note(this, "unsubscribed", { topic: subscription.topic.name, by: "gateway", ...reason });
 		this.#drop(subscription);
 		this.events.unsubscribed(subscription.topic.name, reason);
 	}
@@ -173,8 +177,21 @@ export class HubClient implements Subscriber {
 	}
 
 	/** Whether a live subscription holds under changed rules. */
-	mayStay(subscription: Subscription, { rule, values }: MatchedRule): boolean {
-		return subscription.byServer || rule.subscribe(this.subject, values);
+	mayStay(subscription: Subscription, matched: MatchedRule): boolean {
+		return subscription.byServer || this.mayFollow(matched);
+	}
+
+	/** Whether a rule lets it follow a topic. */
+	mayFollow({ rule, values }: MatchedRule): boolean {
+		return rule.subscribe(this.subject, values);
+	}
+
+	/** The client was told no; notes it for whoever asks why something does not reach it. */
+	refused(action: "subscribe" | "publish", topic: string, { code, message }: HubError): void {
+		// Who publishes too much is told so, and may do so again and again.
+		if (code === "TOO_MANY_REQUESTS" || code === "ALREADY_SUBSCRIBED") return;
+		const name = topic.slice(0, MAX_TOPIC_BYTES);
+		this.hub.missed.note(this, "refused", { topic: name, action, error: code, reason: message });
 	}
 
 	/** Carries out what a backend asked for. */
@@ -230,7 +247,13 @@ export class HubClient implements Subscriber {
 		const first = publications[0];
 		const whole = since.offset === offset || first?.offset === since.offset + 1;
 		const recovered = since.epoch === epoch && whole;
-		this.hub.countsOf(topic.rule.name).recoveries[recovered ? "recovered" : "lost"]++;
+		const outcome = recovered ? "recovered" : "lost";
+		this.hub.countsOf(topic.rule.name).recoveries[outcome]++;
+		// Nothing was missed: that needs no explanation.
+		if (!recovered || publications.length > 0) {
+			const came = recovered ? { publications: publications.length } : {};
+			this.hub.missed.note(this, outcome, { topic: topic.name, ...came });
+		}
 		return { position, publications: recovered ? publications : [], recovering: true, recovered };
 	}
 

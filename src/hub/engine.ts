@@ -80,6 +80,19 @@ export interface Order {
 	readonly data?: Uint8Array | undefined;
 }
 
+/** Which topics are asked about; without both, all. */
+export interface TopicFilter {
+	readonly topic?: string | undefined;
+	readonly prefix?: string | undefined;
+}
+
+/** How much goes on in a topic. */
+export interface TopicCounts {
+	readonly subscribers: number;
+	/** Publications a second. */
+	readonly rate: number;
+}
+
 /** What an engine tells a process. Each call is short and must not throw. */
 export interface EngineListener {
 	/** In the order of the topic. `epoch`: "" where it keeps no history. */
@@ -87,8 +100,8 @@ export interface EngineListener {
 	joined(topic: string, info: ClientInfo): void;
 	left(topic: string, info: ClientInfo): void;
 	ordered(order: Order): void;
-	/** How many subscribers of this process its topics have. */
-	counted(): ReadonlyMap<string, number> | Promise<ReadonlyMap<string, number>>;
+	/** The topics that this process follows, with its own subscribers. */
+	counted(filter: TopicFilter): ReadonlyMap<string, TopicCounts> | Promise<ReadonlyMap<string, TopicCounts>>;
 }
 
 /**
@@ -108,8 +121,10 @@ export interface HubEngine {
 	leave(topic: string, client: string): void;
 	/** By connection id. */
 	presence(topic: string): Promise<ReadonlyMap<string, ClientInfo>>;
-	/** Topics that some process follows, and how many subscribers they have over all processes. */
-	topics(): Promise<ReadonlyMap<string, number>>;
+	/** Topics that some process follows, with the subscribers of all processes. */
+	topics(filter?: TopicFilter): Promise<ReadonlyMap<string, TopicCounts>>;
+	/** How many topics some process follows. */
+	countTopics(): Promise<number>;
 	/** Has every process carry it out. */
 	order(order: Order): Promise<void>;
 }

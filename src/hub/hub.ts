@@ -12,11 +12,15 @@ import type {
 	Order,
 	Position,
 	Publication,
+	TopicCounts,
+	TopicFilter,
 } from "./engine.ts";
 import { HubError } from "./errors.ts";
 import { Message } from "./message.ts";
+import { MissedLog } from "./missed.ts";
 import type { HubConfig } from "./options.ts";
 import { Flusher } from "./outbox.ts";
+import { Rate } from "./rate.ts";
 import { type MatchedRule, type TopicRule, TopicRules } from "./rules.ts";
 import { type Subscriber, type Subscription, type Topic, UNSUBSCRIBED } from "./subscription.ts";
 
@@ -59,6 +63,10 @@ export class Hub implements EngineListener {
 	/** Who is told what happens. */
 	events: HubEvents | undefined;
 	readonly subscribers = new Map<string, Subscriber>();
+	/** What did not reach somebody, and why. */
+	readonly missed = new MissedLog();
+	/** Of what is published by way of this process. */
+	readonly rate = new Rate(performance.now());
 	/** Connections by user, for orders. */
 	readonly #byUser = new Map<string, Set<Subscriber>>();
 	readonly #topics = new Map<string, Topic>();
@@ -115,6 +123,11 @@ export class Hub implements EngineListener {
 		return this.#topics.get(name);
 	}
 
+	/** The connections of a user. */
+	ofUser(user: string): Iterable<Subscriber> {
+		return this.#byUser.get(user) ?? [];
+	}
+
 	/** By the name of a rule. */
 	counts(): ReadonlyMap<string, RuleCounts> {
 		return this.#counts;
@@ -162,7 +175,15 @@ export class Hub implements EngineListener {
 	): Subscription {
 		let topic = this.#topics.get(name);
 		if (!topic) {
-			topic = { name, rule, subscribers: [], ready: this.#engine.subscribe(name), epoch: "", offset: 0 };
+			topic = {
+				name,
+				rule,
+				subscribers: [],
+				ready: this.#engine.subscribe(name),
+				epoch: "",
+				offset: 0,
+				rate: undefined,
+			};
 			// Whoever subscribes awaits it; a rejection before that is not lost.
 			topic.ready.catch(() => {});
 			this.#topics.set(name, topic);
@@ -210,6 +231,7 @@ export class Hub implements EngineListener {
 		const history = options.skipHistory ? undefined : (options.history ?? rule.history);
 		const position = await this.#engine.publish(name, draft, { history, idempotencyKey: options.idempotencyKey });
 		this.countsOf(rule.name).publications[source]++;
+		this.rate.count(performance.now());
 		this.tell("published", name, () => ({
 			topic: name,
 			source,
@@ -270,7 +292,10 @@ export class Hub implements EngineListener {
 			for (const each of [...topic.subscribers]) each.subscriber.unsubscribed(each, UNSUBSCRIBED.insufficientState);
 			return;
 		}
-		if (this.#deliveringSince === 0) this.#deliveringSince = performance.now();
+		const now = performance.now();
+		topic.rate ??= new Rate(now);
+		topic.rate.count(now);
+		if (this.#deliveringSince === 0) this.#deliveringSince = now;
 		const message = this.#message((encoding) => encoding.publication(name, publication), offset);
 		for (const subscription of topic.subscribers) {
 			if (subscription.held) subscription.held.push(message);
@@ -298,8 +323,15 @@ export class Hub implements EngineListener {
 		}
 	}
 
-	counted(): ReadonlyMap<string, number> {
-		return new Map([...this.#topics.values()].map(({ name, subscribers }) => [name, subscribers.length]));
+	counted({ topic, prefix = "" }: TopicFilter): ReadonlyMap<string, TopicCounts> {
+		const now = performance.now();
+		const counts = new Map<string, TopicCounts>();
+		const asked = topic === undefined ? this.#topics.values() : [this.#topics.get(topic)];
+		for (const each of asked) {
+			if (!each?.name.startsWith(prefix)) continue;
+			counts.set(each.name, { subscribers: each.subscribers.length, rate: each.rate?.perSecond(now) ?? 0 });
+		}
+		return counts;
 	}
 
 	#message(payload: ConstructorParameters<typeof Message>[0], offset: number): Message {
@@ -315,9 +347,13 @@ export class Hub implements EngineListener {
 			if (!subscriber.outbox.pushLatest(topic.name, frame)) {
 				counts.sent--;
 				counts.skipped++;
+				this.missed.note(subscriber, "skipped", { topic: topic.name });
 			}
 		} else if (subscriber.outbox.push(frame)) counts.sent++;
-		else counts.dropped++;
+		else {
+			counts.dropped++;
+			this.missed.note(subscriber, "dropped", { topic: topic.name });
+		}
 		subscriber.publicationsOut++;
 	}
 

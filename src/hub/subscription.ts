@@ -2,6 +2,7 @@
 import type { Order } from "./engine.ts";
 import type { Encoding, Message } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
+import type { Rate } from "./rate.ts";
 import type { MatchedRule, TopicRule } from "./rules.ts";
 
 /** Why a subscription ended. A client does not ask for it again by itself when the code is below 2500. */
@@ -27,6 +28,10 @@ export interface Subscriber {
 	readonly outbox: Outbox;
 	/** Publications that were sent to it. */
 	publicationsOut: number;
+	/** By topic. */
+	readonly subscriptions: ReadonlyMap<string, Subscription>;
+	/** Whether a rule lets it follow a topic. */
+	mayFollow(matched: MatchedRule): boolean;
 	/** Whether a live subscription holds under changed rules. */
 	mayStay(subscription: Subscription, matched: MatchedRule): boolean;
 	/** A subscription ends without the client's asking. */
@@ -59,4 +64,6 @@ export interface Topic {
 	/** Where the topic stands, as far as this process was told; "" and 0 = nothing yet, or no history. */
 	epoch: string;
 	offset: number;
+	/** Of its publications; undefined before the first one. */
+	rate: Rate | undefined;
 }

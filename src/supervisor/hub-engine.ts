@@ -4,7 +4,7 @@
  */
 import type { MemoryEngine } from "../engines/memory/engine.ts";
 import type { MemoryEngines } from "../engines/memory/engines.ts";
-import type { EngineListener, HubEngine, Order } from "../hub/engine.ts";
+import type { EngineListener, HubEngine, Order, TopicCounts, TopicFilter } from "../hub/engine.ts";
 import { HubError } from "../hub/errors.ts";
 import type { Channel } from "./channel.ts";
 import type { WorkerHandle, Workers } from "./contract.ts";
@@ -18,7 +18,7 @@ export type HubEngineContract = {
 /** What a supervisor tells its workers, and what it asks. */
 export type HubEngineNews = {
 	hubNews(news: EngineNews): void;
-	hubCounted(hub: string): ReadonlyMap<string, number>;
+	hubCounted(asked: { readonly hub: string; readonly filter: TopicFilter }): ReadonlyMap<string, TopicCounts>;
 };
 
 /** A method of {@link HubEngine} and what it is given. */
@@ -51,9 +51,13 @@ const ASKED: ReadonlySet<string> = new Set<keyof HubEngine>([
 	"removeHistory",
 	"presence",
 	"topics",
+	"countTopics",
 	"order",
 ]);
 const TOLD: ReadonlySet<string> = new Set<keyof HubEngine>(["unsubscribe", "enter", "leave"]);
+
+/** Whoever asks about now would rather have it without one worker than late, ms. */
+const COUNTED_MS = 2_000;
 
 type Methods = Readonly<Record<string, (...args: readonly unknown[]) => EngineAnswer | Promise<EngineAnswer>>>;
 
@@ -106,9 +110,10 @@ function listenerOf(channel: WorkerChannel, hub: string): EngineListener {
 		joined: tell("joined"),
 		left: tell("left"),
 		ordered: tell("ordered"),
-		counted: async () => {
+		counted: async (filter) => {
 			// A worker that does not answer has nobody whom it could serve now.
-			return await channel.call("hubCounted", hub).catch(() => new Map<string, number>());
+			const none = new Map<string, TopicCounts>();
+			return await channel.call("hubCounted", { hub, filter }, COUNTED_MS).catch(() => none);
 		},
 	};
 }
@@ -155,8 +160,12 @@ class RemoteEngine implements HubEngine {
 		return this.#ask("presence", topic);
 	}
 
-	topics(): ReturnType<HubEngine["topics"]> {
-		return this.#ask("topics");
+	topics(filter: TopicFilter = {}): ReturnType<HubEngine["topics"]> {
+		return this.#ask("topics", filter);
+	}
+
+	countTopics(): Promise<number> {
+		return this.#ask("countTopics");
 	}
 
 	order(order: Order): Promise<void> {
@@ -183,7 +192,7 @@ export function remoteHubEngines(channel: SupervisorChannel): (hub: string, list
 		const listener = listeners.get(hub) as unknown as Methods | undefined;
 		listener?.[event]?.(...args);
 	});
-	channel.handle("hubCounted", async (hub) => (await listeners.get(hub)?.counted()) ?? new Map());
+	channel.handle("hubCounted", async ({ hub, filter }) => (await listeners.get(hub)?.counted(filter)) ?? new Map());
 	return (hub, listener) => {
 		listeners.set(hub, listener);
 		return new RemoteEngine(channel, hub);

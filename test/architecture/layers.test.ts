@@ -11,7 +11,7 @@ import { findCycle, importsOf, sourceFiles } from "./source-tree.ts";
  * may. A unit is a folder, or a file, or a group of files in `src/` itself.
  */
 const LAYERS: readonly (readonly string[])[] = [
-	["main.ts", "client"],
+	["main.ts"],
 	["cli"],
 	["supervisor"],
 	["app", "doctor", "import"],
@@ -22,7 +22,7 @@ const LAYERS: readonly (readonly string[])[] = [
 	["hub"],
 	["routing", "upstreams", "policy", "tunnel"],
 	["protocol", "sockets"],
-	["departure.ts", "errors.ts", "options.ts", "slices.ts", "version.ts"],
+	["client", "departure.ts", "errors.ts", "options.ts", "slices.ts", "version.ts"],
 ];
 
 /** The composition root is more than one file. */

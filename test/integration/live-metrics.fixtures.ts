@@ -1,4 +1,5 @@
 /** The metrics of a gateway that has seen a bit of everything, and what queries may say about them. */
+import { createServer } from "node:http";
 import { expect } from "vitest";
 import { frame, OPCODE } from "../harness/frames.ts";
 import { startTestGateway } from "../harness/gateway.ts";
@@ -6,8 +7,9 @@ import { until } from "../harness/poll.ts";
 import { closedPort } from "../harness/ports.ts";
 import { accepting, startRawBackend } from "../harness/raw-backend.ts";
 import { connectRaw, openRaw } from "../harness/raw-client.ts";
-import { startWsBackend } from "../harness/ws-backend.ts";
+import { listen, startWsBackend } from "../harness/ws-backend.ts";
 import { openWs } from "../harness/ws-client.ts";
+import { api } from "./admin.fixtures.ts";
 
 export interface LiveMetrics {
 	/** What Prometheus would read. */
@@ -31,6 +33,13 @@ export async function liveMetrics(): Promise<LiveMetrics> {
 			more();
 		}),
 	);
+	// Takes events, and has no answer to questions.
+	const told = createServer((request, response) => {
+		if (request.method === "OPTIONS") response.setHeader("WebHook-Allowed-Origin", "*");
+		response.statusCode = request.method === "OPTIONS" ? 200 : request.url === "/events" ? 202 : 500;
+		request.resume().on("end", () => response.end());
+	});
+	const hubBackend = `http://127.0.0.1:${(await listen(told)).port}`;
 	const gateway = await startTestGateway(`
 		listeners:
 			- { name: plain, address: "127.0.0.1:0" }
@@ -44,7 +53,14 @@ export async function liveMetrics(): Promise<LiveMetrics> {
 			flood: { endpoints: ["${flooding.url}"] }
 			gone: { endpoints: ["ws://127.0.0.1:${await closedPort()}"] }
 		defaults: { ping: { interval: 50ms } }
+		hubs:
+			live:
+				anonymous: true
+				topics: [{ match: "t.{name}", subscribe: anyone, publish: anyone, history: { size: 10, ttl: 1m } }]
+				backend: { url: "${hubBackend}", ask: [publish], retries: 0 }
+				events: { url: "${hubBackend}/events", on: [subscribed], batch: { wait: 10ms } }
 		routes:
+			- { name: live, match: { path: /live }, hub: { name: live, protocol: plain } }
 			- { name: flood, match: { path_prefix: /flood }, upstream: flood }
 			- { name: gone, match: { path_prefix: /gone }, upstream: gone }
 			- name: chat
@@ -64,6 +80,13 @@ export async function liveMetrics(): Promise<LiveMetrics> {
 	const slow = await openRaw(gateway.port, "/flood");
 	slow.forget();
 	slow.socket.pause();
+	const follower = await openWs(gateway.url("/live"));
+	await follower.next();
+	const say = (action: object): void => follower.socket.send(JSON.stringify({ ...action, topic: "t.1" }));
+	say({ action: "subscribe", since: { epoch: "another", offset: 1 } });
+	await follower.next();
+	say({ action: "publish", data: 1 });
+	await api(gateway.handle, "hubs/live/publish", { method: "POST", body: { topic: "t.1", data: 1 } });
 	let text = "";
 	const seen = (pattern: RegExp): boolean => pattern.test(text);
 	await until(
@@ -72,7 +95,9 @@ export async function liveMetrics(): Promise<LiveMetrics> {
 			return (
 				seen(/^clawgate_backpressure_pauses_total\{.*\} [1-9]/m) &&
 				seen(/^clawgate_ping_rtt_seconds_count\{.*side="client".*\} [1-9]/m) &&
-				seen(/^clawgate_rate_limited_total\{.*limit="messages".*\} [1-9]/m)
+				seen(/^clawgate_rate_limited_total\{.*limit="messages".*\} [1-9]/m) &&
+				seen(/^clawgate_hub_events_total\{.*\} [1-9]/m) &&
+				seen(/^clawgate_hub_rpc_seconds_count\{.*\} [1-9]/m)
 			);
 		},
 		{ what: "pings, a slow reader and a limit in the metrics", timeout: 10_000 },

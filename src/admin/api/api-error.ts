@@ -10,6 +10,7 @@ export const API_ERRORS = {
 	CONFLICT: { status: 409, hint: "not possible as things are now" },
 	CONFIG_REJECTED: { status: 422, hint: "the configuration has mistakes; the running one stays" },
 	NO_ANSWER: { status: 503, hint: "a worker process did not answer in time; ask again" },
+	ENGINE_UNAVAILABLE: { status: 503, hint: "the engine of the hub is not available now; ask again" },
 	TOO_MANY_STREAMS: { status: 503, hint: "too many event streams are open" },
 } as const satisfies Record<string, { status: number; hint: string }>;
 

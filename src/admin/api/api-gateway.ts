@@ -4,7 +4,7 @@ import type { DrainProgress, DrainRequest } from "../../gateway/drains.ts";
 import type { Gateway } from "../../gateway/gateway.ts";
 
 export interface ApiGateway
-	extends Readonly<Pick<Gateway, "snapshot" | "stopping" | "connections" | "handshakes" | "clock">> {
+	extends Readonly<Pick<Gateway, "snapshot" | "stopping" | "connections" | "handshakes" | "hubs" | "clock">> {
 	readonly drains: ApiDrains;
 }
 

@@ -6,6 +6,7 @@ import { configRoutes, type Redact } from "./config.ts";
 import { connectionRoutes } from "./connections.ts";
 import { drainRoutes } from "./drain.ts";
 import { type EventStreams, eventRoutes } from "./events.ts";
+import { hubRoutes } from "./hubs.ts";
 import type { ApiRoute } from "./operation.ts";
 import { type ReloadOutcome, reloadRoutes } from "./reload.ts";
 import { type RevocationStore, revocationRoutes } from "./revocations.ts";
@@ -32,6 +33,7 @@ export function apiOperations(parts: ApiParts): ApiRoute[] {
 	return [
 		...routeRoutes(gateway, parts.counter, parts.redact),
 		...upstreamRoutes(gateway, parts.endpointChanged),
+		...hubRoutes(gateway),
 		...configRoutes(gateway, parts.redact),
 		...connectionRoutes(gateway),
 		...drainRoutes(gateway, parts.endpointChanged),

@@ -13,7 +13,8 @@ export const routeSchema = z
 		match: z.looseObject({}).meta({ description: "As in routes.yaml; a list means any of." }),
 		upstreams: z
 			.array(z.strictObject({ name: z.string(), weight: z.number().nonnegative() }))
-			.meta({ description: "One, or the shares of a `split`." }),
+			.meta({ description: "One, or the shares of a `split`; none where the route ends in a hub." }),
+		hub: z.string().nullable().meta({ description: "Where the route ends in a hub: its name." }),
 		http: z.enum(["forward", "reject"]),
 		active: count.meta({ description: "Open connections." }),
 		draining: count.meta({ description: "Those of them that a drain has on its list." }),
@@ -52,12 +53,15 @@ function routeViews(
 			if (draining) sum.draining++;
 		}
 	}
-	return snapshot.config.routes.map(({ name, match, upstream, split, http }) => ({
+	return snapshot.config.routes.map(({ name, match, upstream, split, hub, http }) => ({
 		name,
 		match: redact(match) as Record<string, unknown>,
 		upstreams: split
 			? split.map((choice) => ({ name: choice.upstream, weight: choice.weight }))
-			: [{ name: upstream ?? "", weight: 1 }],
+			: upstream === undefined
+				? []
+				: [{ name: upstream, weight: 1 }],
+		hub: hub?.name ?? null,
 		http,
 		...(open.get(name) ?? { active: 0, draining: 0 }),
 		...counter.of(name),

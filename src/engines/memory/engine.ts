@@ -13,6 +13,8 @@ import type {
 	Order,
 	Position,
 	PublishOptions,
+	TopicCounts,
+	TopicFilter,
 } from "../../hub/engine.ts";
 import { Stream } from "./stream.ts";
 
@@ -71,8 +73,12 @@ class Node implements HubEngine {
 		return this.#engine.presence(topic);
 	}
 
-	topics(): Promise<ReadonlyMap<string, number>> {
-		return this.#engine.topics();
+	topics(filter: TopicFilter = {}): Promise<ReadonlyMap<string, TopicCounts>> {
+		return this.#engine.topics(filter);
+	}
+
+	async countTopics(): Promise<number> {
+		return this.#engine.countTopics();
 	}
 
 	async order(order: Order): Promise<void> {
@@ -183,12 +189,20 @@ export class MemoryEngine {
 		return new Map([...clients].map(([client, { info }]) => [client, info]));
 	}
 
-	async topics(): Promise<ReadonlyMap<string, number>> {
-		const topics = new Map<string, number>();
-		for (const counts of await Promise.all([...this.#nodes].map(async ({ listener }) => await listener.counted()))) {
-			for (const [topic, count] of counts) topics.set(topic, (topics.get(topic) ?? 0) + count);
+	async topics(filter: TopicFilter): Promise<ReadonlyMap<string, TopicCounts>> {
+		const topics = new Map<string, TopicCounts>();
+		const parts = await Promise.all([...this.#nodes].map(async ({ listener }) => await listener.counted(filter)));
+		for (const [topic, { subscribers, rate }] of parts.flatMap((part) => [...part])) {
+			const known = topics.get(topic);
+			// Each node that follows a topic sees all its publications.
+			const most = Math.max(known?.rate ?? 0, rate);
+			topics.set(topic, { subscribers: (known?.subscribers ?? 0) + subscribers, rate: most });
 		}
 		return topics;
+	}
+
+	countTopics(): number {
+		return this.#followers.size;
 	}
 
 	order(order: Order): void {

@@ -143,12 +143,13 @@ const historyRemove = operation(z.object({ topic }), async ({ topic }, { hub }) 
 const channels = operation(z.object({ pattern: text.optional() }), async ({ pattern }, { hub }) => {
 	const wanted = pattern === undefined || pattern === "" ? undefined : globOf(pattern);
 	const topics = [...(await hub.engine.topics())].filter(([name]) => wanted === undefined || wanted.test(name));
-	return { channels: Object.fromEntries(topics.map(([name, count]) => [name, { num_clients: count }])) };
+	return {
+		channels: Object.fromEntries(topics.map(([name, { subscribers }]) => [name, { num_clients: subscribers }])),
+	};
 });
 
 const info = operation(z.object({}), async (_, { hub, node }) => {
-	const topics = await hub.engine.topics();
-	return { nodes: [{ ...node, num_channels: topics.size }] };
+	return { nodes: [{ ...node, num_channels: await hub.engine.countTopics() }] };
 });
 
 /** By the last part of their path. */

@@ -48,6 +48,7 @@ export class GatewayAdmin {
 				},
 				connections: gateway.connections,
 				handshakes: gateway.handshakes,
+				hubs: gateway.hubs,
 				clock: gateway.clock,
 				drains: this.#drains,
 			},

@@ -17,6 +17,7 @@ import {
 } from "./counts.ts";
 import type { GatewayDrains } from "./drains.ts";
 import { routeTotals, trafficTotals } from "./gone.ts";
+import { hubRules } from "./hubs.ts";
 import type { Rule } from "./rule.ts";
 
 export interface RuleParts {
@@ -30,7 +31,9 @@ export interface RuleParts {
 
 /** The operations of the whole gateway. One without a rule is the supervisor's own: the configuration, reloads, events. */
 export function gathered(operations: readonly ApiRoute[], parts: RuleParts): ApiRoute[] {
-	const rules = new Map(Object.entries({ ...connectionRules(parts.alive), ...otherRules(parts) }));
+	const rules = new Map(
+		Object.entries({ ...connectionRules(parts.alive), ...hubRules(parts.alive), ...otherRules(parts) }),
+	);
 	return operations.map((route) => {
 		const { spec, run } = route;
 		const operation = `${spec.method} ${spec.path}`;

@@ -20,7 +20,7 @@ function noting(): EngineListener & { readonly notes: string[] } {
 		published: (topic, { data, offset }) => notes.push(`${topic} ${offset} ${Buffer.from(data)}`),
 		joined: (topic, info) => notes.push(`${topic} + ${info.client}`),
 		left: (topic, info) => notes.push(`${topic} - ${info.client}`),
-		counted: () => new Map([["t", 2]]),
+		counted: () => new Map([["t", { subscribers: 2, rate: 2 }]]),
 		ordered: ({ kind, user }) => notes.push(`${kind} ${user}`),
 	};
 }
@@ -51,7 +51,7 @@ describe("publications", () => {
 		b.unsubscribe("t");
 		await c.publish("t", draft("3"), { history: HISTORY });
 		expect(two.notes).toHaveLength(2);
-		expect(await c.topics()).toEqual(new Map([["t", 6]]));
+		expect(await c.topics()).toEqual(new Map([["t", { subscribers: 6, rate: 2 }]]));
 	});
 
 	test("have no offset where nothing is kept", async () => {
@@ -136,7 +136,7 @@ describe("presence", () => {
 		engine.detach(goes);
 		expect(heard.notes).toEqual(["t + a", "t + b", "t - b"]);
 		expect([...(await stays.presence("t")).keys()]).toEqual(["a"]);
-		expect(await stays.topics()).toEqual(new Map([["t", 2]]));
+		expect(await stays.topics()).toEqual(new Map([["t", { subscribers: 2, rate: 2 }]]));
 	});
 });
 

@@ -117,6 +117,9 @@ export class CentrifugeConnection implements ProtocolConnection, ProtocolEvents 
 			if (error instanceof HubError) {
 				const { number: code, message, temporary } = error;
 				this.#send({ id, error: { code, message, temporary: temporary || undefined } });
+				if (method === "subscribe" || method === "publish") {
+					this.#client?.refused(method, command[method]?.channel ?? "", error);
+				}
 			} else if (error instanceof HubDisconnect) this.#end({ code: error.code, reason: error.message });
 			else {
 				this.#host.failed(error);

@@ -129,6 +129,9 @@ class PlainConnection implements ProtocolConnection, ProtocolEvents {
 			await this.#carryOut(client, action);
 		} catch (error) {
 			this.#failed(action, error);
+			const { action: what, topic } = action;
+			if (error instanceof HubError && (what === "subscribe" || what === "publish"))
+				client?.refused(what, topic, error);
 		}
 	}
 

@@ -17,7 +17,7 @@ const NOTHING = { messages_in: 0, messages_out: 0, bytes_in: 0, bytes_out: 0 };
 
 function route(name: string, counts: Partial<RouteView> = {}): RouteView {
 	const none = { active: 0, draining: 0, opened: 0, closed: 0, rejected: 0 };
-	return { name, match: {}, upstreams: [], http: "forward", ...none, ...counts };
+	return { name, match: {}, upstreams: [], hub: null, http: "forward", ...none, ...counts };
 }
 
 function endpoint(view: Partial<EndpointView> = {}): EndpointView {
