@@ -13,7 +13,7 @@ import { runCli } from "./cli.fixtures.ts";
 
 async function configurations(): Promise<string[]> {
 	const examples = (await readdir(`${ROOT}examples`)).filter((name) => name.endsWith(".yaml"));
-	return ["routes.yaml", ...examples.map((name) => `examples/${name}`)];
+	return ["routes.yaml", "examples/hub/routes.yaml", ...examples.map((name) => `examples/${name}`)];
 }
 
 test("every example configuration is right, without errors and without warnings", async () => {
