@@ -30,6 +30,7 @@ export function retryAfter(code: number): Retry {
 	switch (code) {
 		// The token has run out: with a fresh one the client is welcome.
 		case 4401:
+		case 3005:
 			return "fresh_token";
 		// Try again later: overload, or a reader that was too slow.
 		case 1013:

@@ -14,6 +14,19 @@ export class Emitter<Events extends Record<keyof Events, unknown>> {
 	}
 
 	protected emit<Name extends keyof Events>(name: Name, event: Events[Name]): void {
-		for (const listener of [...(this.#listeners.get(name) ?? [])]) (listener as (event: Events[Name]) => void)(event);
+		for (const listener of [...(this.#listeners.get(name) ?? [])]) {
+			call(() => (listener as (event: Events[Name]) => void)(event));
+		}
+	}
+}
+
+/** A listener that throws stops neither the others nor the connection: its error is an uncaught one, as in a browser. */
+export function call(listener: () => void): void {
+	try {
+		listener();
+	} catch (error) {
+		queueMicrotask(() => {
+			throw error;
+		});
 	}
 }

@@ -1,5 +1,6 @@
 /** A client of a `plain` hub: topics over a connection that comes back, without a gap where the topic keeps history. */
-import { Emitter } from "./emitter.ts";
+import { pauseBefore } from "./backoff.ts";
+import { call, Emitter } from "./emitter.ts";
 import { type Disconnected, ReconnectingSocket, type SocketOptions, type SocketState } from "./reconnecting-socket.ts";
 
 /** What came, and where in the topic it stands. */
@@ -40,10 +41,24 @@ export interface HubEvents {
 
 type Listener = (data: unknown, publication: Publication) => void;
 
+/** A topic that is followed: because somebody here listens, or because the hub said so. */
 interface Topic {
 	readonly listeners: Set<Listener>;
+	/** Where in the topic this client is; undefined while it is not known, or where the topic keeps no history. */
 	epoch: string | undefined;
 	offset: number | undefined;
+	/** What comes now is not the next one: what was missed has been asked for, and comes first. */
+	behind: boolean;
+	/** How often the hub could not say yes for the moment. */
+	tries: number;
+}
+
+export interface HubOptions extends SocketOptions {
+	/**
+	 * How often the hub is asked whether it is still there when it says nothing, ms; without an answer within that time the
+	 * connection is opened anew. Default 25 000; 0 = never.
+	 */
+	readonly heartbeat?: number;
 }
 
 interface Waiting {
@@ -68,17 +83,24 @@ interface Incoming {
 
 /** Subscriptions ended with such a code are asked for again, with their position. */
 const RESUBSCRIBE_FROM = 2_500;
+/** Refusals that can be different a little later. */
+const TEMPORARY = new Set(["INTERNAL", "ENGINE_UNAVAILABLE", "TOO_MANY_REQUESTS"]);
 
 export class HubConnection extends Emitter<HubEvents> {
 	readonly #socket: ReconnectingSocket;
+	readonly #options: HubOptions;
 	readonly #topics = new Map<string, Topic>();
 	readonly #waiting = new Map<number, Waiting>();
+	readonly #retries = new Set<ReturnType<typeof setTimeout>>();
+	#heartbeat: ReturnType<typeof setInterval> | undefined;
+	#heard = true;
 	#lastId = 0;
 	#ready = false;
 
 	/** @param url of a route with `hub: { name, protocol: plain }` */
-	constructor(url: string, options: SocketOptions = {}) {
+	constructor(url: string, options: HubOptions = {}) {
 		super();
+		this.#options = options;
 		this.#socket = new ReconnectingSocket(url, options);
 		this.#socket.on("connecting", (event) => this.emit("connecting", event));
 		this.#socket.on("error", (error) => this.emit("error", error));
@@ -93,25 +115,22 @@ export class HubConnection extends Emitter<HubEvents> {
 
 	/** Follows a topic, now and after each reconnection; returns what ends it. */
 	subscribe(topic: string, listener: Listener): () => void {
-		let known = this.#topics.get(topic);
-		if (!known) {
-			known = { listeners: new Set(), epoch: undefined, offset: undefined };
-			this.#topics.set(topic, known);
-			if (this.#ready) this.#ask(topic, known);
-		}
-		const { listeners } = known;
-		listeners.add(listener);
+		const isNew = !this.#topics.has(topic);
+		const known = this.#topic(topic);
+		known.listeners.add(listener);
+		if (isNew && this.#ready) this.#ask(topic, known);
 		return () => {
-			listeners.delete(listener);
-			if (listeners.size > 0 || this.#topics.get(topic) !== known) return;
+			known.listeners.delete(listener);
+			if (known.listeners.size > 0 || this.#topics.get(topic) !== known) return;
 			this.#topics.delete(topic);
 			if (this.#ready) this.#send({ action: "unsubscribe", topic });
 		};
 	}
 
 	/**
-	 * Publishes.
-	 * @throws Error what the hub refused, or that there is no connection, as a rejection
+	 * Publishes; resolves when the hub has it. It is not sent again by itself: whether a publication whose connection was lost
+	 * has arrived is not known.
+	 * @throws Error what the hub refused, with its `code`, or that there is no connection, as a rejection
 	 */
 	publish(topic: string, data: unknown): Promise<void> {
 		if (!this.#ready) return Promise.reject(new Error("not connected"));
@@ -131,12 +150,27 @@ export class HubConnection extends Emitter<HubEvents> {
 		};
 	}
 
+	/** Ends this connection and opens another one now, for instance with another token. */
+	reconnect(): void {
+		this.#socket.reconnect();
+	}
+
 	/** Ends it for good. */
 	close(code?: number, reason?: string): void {
 		this.#socket.close(code, reason);
 	}
 
+	#topic(topic: string): Topic {
+		let known = this.#topics.get(topic);
+		if (!known) {
+			known = { listeners: new Set(), epoch: undefined, offset: undefined, behind: false, tries: 0 };
+			this.#topics.set(topic, known);
+		}
+		return known;
+	}
+
 	#receive(text: string): void {
+		this.#heard = true;
 		let message: Incoming;
 		try {
 			message = JSON.parse(text) as Incoming;
@@ -146,9 +180,7 @@ export class HubConnection extends Emitter<HubEvents> {
 		}
 		switch (message.type) {
 			case "connection_success":
-				this.#ready = true;
-				this.emit("connected", { connection: message.connection ?? "" });
-				for (const [topic, known] of this.#topics) this.#ask(topic, known);
+				this.#welcomed(message);
 				return;
 			case "subscribed":
 				this.#subscribed(message);
@@ -169,18 +201,40 @@ export class HubConnection extends Emitter<HubEvents> {
 		}
 	}
 
-	#subscribed({ topic = "", epoch, offset, recovered }: Incoming): void {
-		const known = this.#topics.get(topic);
-		if (known) {
-			known.epoch = epoch;
-			// What was missed comes behind this message, up to this place.
-			if (recovered !== true) known.offset = offset;
+	#welcomed({ connection = "" }: Incoming): void {
+		this.#ready = true;
+		this.#heard = true;
+		const { heartbeat = 25_000 } = this.#options;
+		if (heartbeat > 0) this.#heartbeat = setInterval(() => this.#beat(), heartbeat);
+		for (const [topic, known] of [...this.#topics]) {
+			// The hub says by itself which topics it follows for this client.
+			if (known.listeners.size > 0) this.#ask(topic, known);
 		}
+		this.emit("connected", { connection });
+	}
+
+	#subscribed({ topic = "", epoch, offset, recovered }: Incoming): void {
+		const known = this.#topic(topic);
+		known.tries = 0;
+		const moved = known.epoch !== undefined && (epoch !== known.epoch || offset !== known.offset);
+		if (recovered === undefined && moved && !known.behind) {
+			// The hub subscribed this client without knowing where it was.
+			known.behind = true;
+			this.#send({ action: "unsubscribe", topic });
+			this.#ask(topic, known);
+			return;
+		}
+		if (recovered === undefined && known.behind) return;
+		known.behind = false;
+		known.epoch = epoch;
+		// What was missed comes behind this message, up to this place.
+		if (recovered !== true) known.offset = offset;
 		this.emit("subscribed", { topic, recovered });
 	}
 
 	#unsubscribed({ topic = "", code, reason }: Incoming): void {
 		const known = this.#topics.get(topic);
+		if (known?.behind) return;
 		const number = typeof code === "number" ? code : undefined;
 		if (known && number !== undefined && number >= RESUBSCRIBE_FROM) this.#ask(topic, known);
 		else if (number !== undefined) this.#topics.delete(topic);
@@ -189,15 +243,24 @@ export class HubConnection extends Emitter<HubEvents> {
 
 	#published({ topic = "", data, offset }: Incoming): void {
 		const known = this.#topics.get(topic);
+		if (known?.behind) return;
 		if (known && offset !== undefined) known.offset = offset;
 		const publication = { topic, data, offset };
-		for (const listener of [...(known?.listeners ?? [])]) listener(data, publication);
+		for (const listener of [...(known?.listeners ?? [])]) call(() => listener(data, publication));
 		this.emit("message", publication);
 	}
 
 	#refused({ id, topic, code, message = "" }: Incoming): void {
 		const waiting = this.#settle(id);
-		if (waiting) waiting.reject(Object.assign(new Error(message), { code }));
+		if (waiting) {
+			waiting.reject(Object.assign(new Error(message), { code }));
+			return;
+		}
+		const known = topic === undefined ? undefined : this.#topics.get(topic);
+		// The hub had subscribed this client by itself.
+		if (known && code === "ALREADY_SUBSCRIBED") return;
+		if (known) known.behind = false;
+		if (known && topic !== undefined && TEMPORARY.has(String(code))) this.#askLater(topic, known);
 		else this.emit("refused", { topic, code: String(code), message });
 	}
 
@@ -209,14 +272,38 @@ export class HubConnection extends Emitter<HubEvents> {
 
 	#disconnected(event: Disconnected): void {
 		this.#ready = false;
-		for (const { reject } of this.#waiting.values()) reject(new Error("the connection was lost"));
+		clearInterval(this.#heartbeat);
+		for (const timer of this.#retries) clearTimeout(timer);
+		this.#retries.clear();
+		for (const known of this.#topics.values()) known.behind = false;
+		const waiting = [...this.#waiting.values()];
 		this.#waiting.clear();
+		for (const { reject } of waiting) reject(new Error("the connection was lost"));
 		this.emit("disconnected", event);
+	}
+
+	/** Nobody tells a browser that the network is gone. */
+	#beat(): void {
+		if (this.#heard) {
+			this.#heard = false;
+			this.#send({ action: "ping" });
+		} else this.#socket.reconnect();
 	}
 
 	#ask(topic: string, { epoch, offset }: Topic): void {
 		const since = epoch !== undefined && offset !== undefined ? { epoch, offset } : undefined;
 		this.#send({ action: "subscribe", topic, since });
+	}
+
+	#askLater(topic: string, known: Topic): void {
+		const timer = setTimeout(
+			() => {
+				this.#retries.delete(timer);
+				if (this.#topics.get(topic) === known) this.#ask(topic, known);
+			},
+			pauseBefore(++known.tries, this.#options.backoff),
+		);
+		this.#retries.add(timer);
 	}
 
 	#send(action: object): void {

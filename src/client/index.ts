@@ -3,6 +3,7 @@ export { type BackoffOptions, pauseBefore, type Retry, retryAfter } from "./back
 export {
 	HubConnection,
 	type HubEvents,
+	type HubOptions,
 	type Namespace,
 	type Publication,
 	type Refused,

@@ -21,13 +21,14 @@ export interface SocketOptions {
 	readonly protocols?: string | string[];
 	/**
 	 * A token, or what fetches one. It goes into the query, since a browser cannot send headers. It is fetched for the first
-	 * connection, and again after the server said that it has run out (4401).
+	 * connection, again after the server said that it has run out (4401), and again after a connection that did not open: a
+	 * browser does not tell a refused token (401) from a lost network.
 	 */
 	readonly token?: string | (() => string | Promise<string>);
 	/** Name of the query parameter of the token. Default `token`. */
 	readonly tokenParameter?: string;
 	readonly backoff?: BackoffOptions;
-	/** How long a connection may take to open, ms. Default 10 000. */
+	/** How long a connection may take to open, with the fetching of a token, ms. Default 10 000. */
 	readonly connectTimeout?: number;
 	/** Overrides what a close code says about coming back. */
 	readonly retry?: (code: number, reason: string) => Retry;
@@ -42,7 +43,7 @@ export interface Disconnected {
 	/** 1006 where no Close frame came. */
 	readonly code: number;
 	readonly reason: string;
-	/** `client`: close() was called; `server`: a Close frame came; `network`: neither. */
+	/** `client`: close() or reconnect() was called; `server`: a Close frame came; `network`: neither. */
 	readonly by: "client" | "server" | "network";
 	/** Whether the client comes back by itself. */
 	readonly retries: boolean;
@@ -51,7 +52,7 @@ export interface Disconnected {
 }
 
 export interface SocketEvents {
-	/** It begins to connect; `tries` since the last time it was connected, from 1. */
+	/** It begins to connect; `tries` since it was last connected for 5 s, from 1. */
 	connecting: { readonly tries: number };
 	connected: { readonly protocol: string };
 	message: { readonly data: unknown };
@@ -61,6 +62,7 @@ export interface SocketEvents {
 }
 
 const OPEN = 1;
+const NO_ANSWER = { code: 1006, reason: "no answer in time", by: "network" } as const;
 /** Connected for so long, ms, the next pause is the first one again. */
 const STABLE_MS = 5_000;
 
@@ -72,6 +74,8 @@ export class ReconnectingSocket extends Emitter<SocketEvents> {
 	#socket: WebSocketLike | undefined;
 	#token: string | undefined;
 	#tries = 0;
+	/** What began under another number is not wanted any more. */
+	#attempt = 0;
 	#timer: ReturnType<typeof setTimeout> | undefined;
 	#connectedAt = 0;
 	#closed = false;
@@ -82,7 +86,7 @@ export class ReconnectingSocket extends Emitter<SocketEvents> {
 		this.#url = url;
 		this.#options = options;
 		// Listeners are added after this call.
-		queueMicrotask(() => void this.#connect());
+		this.#timer = setTimeout(() => void this.#connect(), 0);
 	}
 
 	get state(): SocketState {
@@ -96,17 +100,15 @@ export class ReconnectingSocket extends Emitter<SocketEvents> {
 		return true;
 	}
 
-	/** Ends it for good. */
+	/**
+	 * Ends it for good.
+	 * @throws what a WebSocket throws for a code that a client may not send (1000 and 3000 to 4999 are possible)
+	 */
 	close(code = 1000, reason = ""): void {
 		if (this.#closed) return;
+		this.#socket?.close(code, reason);
 		this.#closed = true;
-		clearTimeout(this.#timer);
-		const socket = this.#socket;
-		this.#socket = undefined;
-		if (socket) {
-			silence(socket);
-			socket.close(code, reason);
-		}
+		this.#forget();
 		if (this.#state === "disconnected") return;
 		this.#state = "disconnected";
 		this.emit("disconnected", { code, reason, by: "client", retries: false, retryIn: undefined });
@@ -114,22 +116,24 @@ export class ReconnectingSocket extends Emitter<SocketEvents> {
 
 	/** Ends this connection and opens another one now. */
 	reconnect(): void {
-		this.#lost(1006, "reconnect", false, 0);
+		this.#lost({ code: 1006, reason: "reconnect", by: "client" }, { retry: "yes", retryIn: 0 });
 	}
 
 	async #connect(): Promise<void> {
 		if (this.#closed) return;
+		const attempt = ++this.#attempt;
+		const { connectTimeout = 10_000 } = this.#options;
 		this.#tries++;
 		this.#state = "connecting";
+		this.#timer = setTimeout(() => this.#lost(NO_ANSWER), connectTimeout);
 		this.emit("connecting", { tries: this.#tries });
 		try {
 			const url = await this.#address();
-			if (this.#closed) return;
-			this.#open(url);
+			if (attempt === this.#attempt) this.#open(url);
 		} catch (error) {
-			if (this.#closed) return;
+			if (attempt !== this.#attempt) return;
 			this.emit("error", error);
-			this.#lost(1006, "", false);
+			this.#lost({ code: 1006, reason: "", by: "network" });
 		}
 	}
 
@@ -144,13 +148,11 @@ export class ReconnectingSocket extends Emitter<SocketEvents> {
 	}
 
 	#open(url: string): void {
-		const { protocols, connectTimeout = 10_000 } = this.#options;
 		const Constructor = this.#options.WebSocket ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
 		if (!Constructor) throw new Error("there is no WebSocket here: give one as options.WebSocket");
-		const socket = new Constructor(url, protocols);
+		const socket = new Constructor(url, this.#options.protocols);
 		this.#socket = socket;
 		socket.binaryType = "arraybuffer";
-		this.#timer = setTimeout(() => this.#lost(1006, "no answer in time", false), connectTimeout);
 		socket.onopen = () => {
 			clearTimeout(this.#timer);
 			this.#state = "connected";
@@ -161,38 +163,35 @@ export class ReconnectingSocket extends Emitter<SocketEvents> {
 		// `close` follows and says all there is to say.
 		socket.onerror = () => {};
 		socket.onclose = ({ code, reason, wasClean }: { code: number; reason: string; wasClean: boolean }) =>
-			this.#lost(code, reason, wasClean);
+			this.#lost({ code, reason, by: wasClean ? "server" : "network" });
 	}
 
-	#lost(code: number, reason: string, byServer: boolean, pause?: number): void {
+	#lost(how: Pick<Disconnected, "code" | "reason" | "by">, fixed?: { retry: Retry; retryIn: number }): void {
 		if (this.#closed) return;
-		clearTimeout(this.#timer);
-		if (this.#socket) {
-			silence(this.#socket);
-			// A connection that did not open in time still may.
-			this.#socket.close();
-			this.#socket = undefined;
-		}
-		if (this.#state === "connected" && Date.now() - this.#connectedAt >= STABLE_MS) this.#tries = 0;
-		const retry = (this.#options.retry ?? retryAfter)(code, reason);
-		const renewable = retry !== "fresh_token" || typeof this.#options.token === "function";
-		const retries = retry !== "no" && renewable;
-		let retryIn = pause ?? pauseBefore(Math.max(1, this.#tries), this.#options.backoff);
+		// A connection that did not open in time still may.
+		this.#socket?.close();
+		this.#forget();
+		const { token, retry: policy = retryAfter, backoff } = this.#options;
+		const wasConnected = this.#state === "connected";
+		if (wasConnected && Date.now() - this.#connectedAt >= STABLE_MS) this.#tries = 0;
+		const retry = fixed?.retry ?? policy(how.code, how.reason);
+		const retries = retry !== "no" && (retry !== "fresh_token" || typeof token === "function");
+		let retryIn = fixed?.retryIn ?? pauseBefore(Math.max(1, this.#tries), backoff);
 		if (retry === "later") retryIn += LATER_MS;
-		if (retry === "fresh_token") {
-			this.#token = undefined;
-			// Once at once; a token that is refused again and again must not become a storm.
-			if (this.#tries <= 1) retryIn = 0;
-		}
+		// Once at once; a token that is refused again and again must not become a storm.
+		if (retry === "fresh_token" && this.#tries <= 1) retryIn = 0;
+		if (retry === "fresh_token" || !wasConnected) this.#token = undefined;
 		this.#state = "disconnected";
-		this.emit("disconnected", {
-			code,
-			reason,
-			by: byServer ? "server" : "network",
-			retries,
-			retryIn: retries ? retryIn : undefined,
-		});
-		if (retries && !this.#closed) this.#timer = setTimeout(() => void this.#connect(), retryIn);
+		if (retries) this.#timer = setTimeout(() => void this.#connect(), retryIn);
+		this.emit("disconnected", { ...how, retries, retryIn: retries ? retryIn : undefined });
+	}
+
+	/** Nothing of the attempt or the socket that there is matters any more. */
+	#forget(): void {
+		this.#attempt++;
+		clearTimeout(this.#timer);
+		if (this.#socket) silence(this.#socket);
+		this.#socket = undefined;
 	}
 }
 

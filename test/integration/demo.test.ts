@@ -13,7 +13,7 @@ import { runCli } from "./cli.fixtures.ts";
 
 async function configurations(): Promise<string[]> {
 	const examples = (await readdir(`${ROOT}examples`)).filter((name) => name.endsWith(".yaml"));
-	return ["routes.yaml", ...examples.map((name) => `examples/${name}`)];
+	return ["routes.yaml", "examples/hub/routes.yaml", ...examples.map((name) => `examples/${name}`)];
 }
 
 test("every example configuration is right, without errors and without warnings", async () => {
@@ -43,7 +43,10 @@ test("the demo runs: page, WebSocket, TLS, admin, and it stops with exit 0", { t
 		yaml = replaced;
 	}
 	const files = await temporaryFiles({ "routes.yaml": yaml });
-	const env = { DEMO_BACKEND_ONE: String(await freePort()), DEMO_BACKEND_TWO: String(await freePort()) };
+	const names = ["DEMO_BACKEND_ONE", "DEMO_BACKEND_TWO", "DEMO_BACKEND_LIVE", "DEMO_HUB_API_PORT"] as const;
+	const env = Object.fromEntries(
+		await Promise.all(names.map(async (name) => [name, String(await freePort())] as const)),
+	);
 	const child = startCli(["run", "--demo", "-c", files["routes.yaml"]], { env });
 	const page = `http://localhost:${ports["8080"]}/`;
 	await until(() => (child.stdout() + child.stderr()).includes(page) || child.process.exitCode !== null, {
@@ -92,10 +95,25 @@ test("the demo runs: page, WebSocket, TLS, admin, and it stops with exit 0", { t
 	expect((await fetch(`${admin}/readyz`)).status).toBe(200);
 	expect(await (await fetch(`${admin}/metrics`)).text()).toMatch(/clawgate_connections_active\{[^}]*\} \d/);
 
+	// The live page: its server makes a token, and what it publishes comes over the hub.
+	const livePage = `http://127.0.0.1:${ports["8080"]}/live`;
+	expect(child.stderr() + child.stdout()).toContain(`http://localhost:${ports["8080"]}/live `);
+	expect((await fetch(livePage)).status).toBe(200);
+	const { token } = (await (await fetch(`${livePage}/token?name=ada`)).json()) as { token: string };
+	const live = await openWs(`ws://127.0.0.1:${ports["8080"]}/live/socket?token=${token}`);
+	for (const type of ["connection_success", "subscribed"]) {
+		expect(JSON.parse(String(await live.next()))).toMatchObject({ type });
+	}
+	const message = { topic: "user.ada", data: { from: "me", text: "hello" } };
+	expect((await fetch(`${livePage}/publish`, { method: "POST", body: JSON.stringify(message) })).status).toBe(200);
+	expect(JSON.parse(String(await live.next()))).toMatchObject(message);
+	expect((await fetch(`${livePage}/events`, { method: "POST", body: "[]" })).status).toBe(403);
+
 	child.kill("SIGTERM");
+	expect(await live.waitClosed(8_000)).toMatchObject({ code: 1001 });
 	expect(await chat.waitClosed(8_000)).toEqual({ code: 1001, reason: "service restart" });
 	expect(await secure.waitClosed(8_000)).toEqual({ code: 1001, reason: "service restart" });
 	expect(await child.exit(15_000)).toEqual({ code: 0, signal: null });
 	child.out.assertPaired();
-	expect(child.out.of("ws.close")).toHaveLength(3);
+	expect(child.out.of("ws.close")).toHaveLength(4);
 });

@@ -112,12 +112,21 @@ class PlainConnection implements ProtocolConnection, ProtocolEvents {
 			this.#host.joined(client);
 			this.#host.expires(answer?.expiresAt ?? known.expiresAt, 0);
 			this.#send({ type: "connection_success", connection: client.id });
-			for (const topic of new Set([...hub.rules.joinedBy(client.subject), ...(answer?.topics ?? [])])) {
-				await this.#start(undefined, topic, () => client.subscribe(topic, { byServer: true }));
-			}
+			// All at once: what the client asks for meanwhile must not come between, and no topic waits for another.
+			const topics = new Set([...hub.rules.joinedBy(client.subject), ...(answer?.topics ?? [])]);
+			await Promise.all([...topics].map((topic) => this.#join(client, topic)));
 		} catch (error) {
 			this.#failed(undefined, error);
 			if (this.#client === undefined) this.#host.end(1008, (error as Error).message);
+		}
+	}
+
+	/** The gateway or the backend subscribes it. Never rejects. */
+	async #join(client: HubClient, topic: string): Promise<void> {
+		try {
+			await this.#start(undefined, topic, () => client.subscribe(topic, { byServer: true }));
+		} catch (error) {
+			this.#failed({ action: "subscribe", topic }, error);
 		}
 	}
 
@@ -192,6 +201,9 @@ class PlainConnection implements ProtocolConnection, ProtocolEvents {
 	}
 }
 
+/** What the hub itself says: a publication must not pass for one of these. */
+const OWN_TYPES = new Set(["connection_success", "subscribed", "unsubscribed", "published", "error", "pong"]);
+
 /** `type` of data that has one takes the place of `message`. */
 function publicationText(topic: string, { data, json, offset }: Publication): string {
 	const text = Buffer.from(data.buffer, data.byteOffset, data.length).toString(json ? "utf8" : "base64");
@@ -203,7 +215,7 @@ function publicationText(topic: string, { data, json, offset }: Publication): st
 /** The JSON text of an object's `type`, when that is a string. */
 function typeOf(text: string): string {
 	const type = text.trimStart().startsWith("{") ? rawMembers(text).get("type") : undefined;
-	return type?.startsWith('"') ? type : '"message"';
+	return type?.startsWith('"') && !OWN_TYPES.has(JSON.parse(type)) ? type : '"message"';
 }
 
 /** What is wrong with it, in words, when it is not an action. */
