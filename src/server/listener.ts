@@ -36,6 +36,8 @@ export class Listener {
 	readonly #serve: (socket: Socket) => void;
 	/** The plain HTTP answers that are under way: one at a time on a connection. */
 	readonly #underway = new Map<Socket, Underway>();
+	/** Requests that were answered before their body had ended. */
+	readonly #answeredEarly = new WeakMap<Socket, IncomingMessage>();
 	/** Sockets that were told what is wrong: whatever else comes from them is not looked at. */
 	readonly #refused = new WeakSet<Socket>();
 	#proxyHeaders: ProxyHeaders | undefined;
@@ -221,6 +223,11 @@ export class Listener {
 		server.on("clientError", (error: NodeJS.ErrnoException, duplex: Duplex) => {
 			const socket = duplex as Socket;
 			const underway = this.#underway.get(socket);
+			// The rest of a body whose request has its answer: a second one would be nobody's.
+			if (underway === undefined && this.#answeredEarly.get(socket)?.complete === false) {
+				socket.destroy();
+				return;
+			}
 			if (underway === undefined && !this.#refused.has(socket) && encodeTarget(socket, error)) {
 				this.#serve(socket);
 				return;
@@ -251,6 +258,7 @@ export class Listener {
 			this.#underway.set(socket, underway);
 			response.once("close", () => {
 				this.#underway.delete(socket);
+				if (!request.complete) this.#answeredEarly.set(socket, request);
 				underway.finish(() => this.#serve(socket));
 			});
 			void handleHttp(gateway, this, request, response);

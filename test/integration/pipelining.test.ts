@@ -94,6 +94,17 @@ test("an answer that comes before the request's body has ended costs the request
 	await gateway.expectQuiet();
 });
 
+test("a body that turns out to be malformed after its answer gets no second answer", async () => {
+	const { gateway } = await start();
+	const client = await connectRaw({ port: gateway.port });
+	client.write("POST /early HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+	expect(await client.readBody(await client.readHead())).toBe("early");
+	client.write("nonsense\r\n");
+	await client.ended();
+	expect(client.unread.toString()).toBe("");
+	await gateway.expectQuiet();
+});
+
 test("pipelined requests of a client that then closes its side are answered", async () => {
 	const { gateway } = await start();
 	const client = await connectRaw({ port: gateway.port });
