@@ -87,6 +87,8 @@ export interface EngineListener {
 	joined(topic: string, info: ClientInfo): void;
 	left(topic: string, info: ClientInfo): void;
 	ordered(order: Order): void;
+	/** A topic has its first subscriber, or lost its last one. Of all processes one is told. */
+	occupancy(topic: string, occupied: boolean): void;
 	/** How many subscribers of this process its topics have. */
 	counted(): ReadonlyMap<string, number> | Promise<ReadonlyMap<string, number>>;
 }

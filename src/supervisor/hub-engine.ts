@@ -106,6 +106,7 @@ function listenerOf(channel: WorkerChannel, hub: string): EngineListener {
 		joined: tell("joined"),
 		left: tell("left"),
 		ordered: tell("ordered"),
+		occupancy: tell("occupancy"),
 		counted: async () => {
 			// A worker that does not answer has nobody whom it could serve now.
 			return await channel.call("hubCounted", hub).catch(() => new Map<string, number>());
