@@ -122,6 +122,8 @@ export class HubConnection extends Session implements SessionObserver {
 	#session: HubSession | undefined;
 	#openedAt = 0;
 	#ended = false;
+	/** Of the token that came last, when it was not the first one. */
+	#renewed: Leases | undefined;
 
 	constructor(gateway: Gateway, facts: ConnectionFacts, startedAt: number, running: RunningHub) {
 		super(gateway.connections, facts, startedAt);
@@ -212,7 +214,7 @@ export class HubConnection extends Session implements SessionObserver {
 			if (!(error instanceof GatewayError)) throw error;
 			throw new HubError(REFUSALS[error.code] ?? "UNAUTHORIZED", error.hint, { cause: error });
 		}
-		this.#take(admission);
+		this.#take(admission, first);
 		const { user = "", expiresAt } = admission;
 		const { claims } = admission.request;
 		return { user, claims, expiresAt, connectionInfo: connectionInfo(claims) };
@@ -227,6 +229,7 @@ export class HubConnection extends Session implements SessionObserver {
 	sessionEnded(session: HubSession, { code, reason, initiator, termination }: Outcome): void {
 		this.#ended = true;
 		this.leases?.release();
+		this.#renewed?.release();
 		this.leave();
 		const { client } = session;
 		this.events.close(this.facts, {
@@ -269,14 +272,22 @@ export class HubConnection extends Session implements SessionObserver {
 	}
 
 	/** What a later admission granted is given back with the rest. */
-	#take({ leases, token }: Admission): void {
+	#take({ leases, token }: Admission, first: boolean): void {
 		if (token) this.token = token;
+		if (!first) {
+			this.#renewed?.release();
+			this.#renewed = undefined;
+		}
 		if (!leases) return;
 		if (this.#ended) {
 			leases.release();
 			return;
 		}
 		leases.watch({ close: (reason) => this.evict(reason) });
+		if (!first) {
+			this.#renewed = leases;
+			return;
+		}
 		if (!this.leases) this.leases = new Leases();
 		this.leases.add({ release: () => leases.release() });
 	}

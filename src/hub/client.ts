@@ -5,7 +5,7 @@ import { HubError } from "./errors.ts";
 import type { Hub } from "./hub.ts";
 import type { Encoding } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
-import type { MatchedRule, Subject } from "./rules.ts";
+import type { MatchedRule, Subject, TopicRule } from "./rules.ts";
 import { type Subscriber, type Subscription, UNSUBSCRIBED, type UnsubscribeReason } from "./subscription.ts";
 import { MAX_TOPIC_BYTES } from "./topic.ts";
 
@@ -104,6 +104,19 @@ export class HubClient implements Subscriber {
 		return { user: this.user, client: this.id, connectionInfo: this.identity.connectionInfo, topicInfo };
 	}
 
+	/** @throws HubError UNKNOWN_TOPIC, PERMISSION_DENIED: the rules say so, and no backend need be asked */
+	maySubscribe(name: string): TopicRule {
+		const { rule, values } = this.hub.rule(name);
+		if (!rule.subscribe(this.subject, values)) throw new HubError("PERMISSION_DENIED");
+		return rule;
+	}
+
+	/** @throws HubError UNKNOWN_TOPIC, PERMISSION_DENIED */
+	mayPublish(name: string): void {
+		const { rule, values } = this.hub.rule(name);
+		if (!rule.publish(this.subject, values)) throw new HubError("PERMISSION_DENIED");
+	}
+
 	/**
 	 * Follows a topic. The client has to be told the result, and {@link Started.live} called, in one go.
 	 * @throws HubError UNKNOWN_TOPIC, PERMISSION_DENIED, ALREADY_SUBSCRIBED, LIMIT_EXCEEDED, ENGINE_UNAVAILABLE;
@@ -112,9 +125,8 @@ export class HubClient implements Subscriber {
 	async subscribe(name: string, options: SubscribeOptions): Promise<Started> {
 		// It may have gone while its backend was asked.
 		if (this.#closed) throw new HubError("NOT_AVAILABLE", "the connection is closed");
-		const { rule, values } = this.hub.rule(name);
 		const { byServer = false, joinLeave = false, since, topicInfo } = options;
-		if (!byServer && !rule.subscribe(this.subject, values)) throw new HubError("PERMISSION_DENIED");
+		const rule = byServer ? this.hub.rule(name).rule : this.maySubscribe(name);
 		if (this.subscriptions.has(name)) throw new HubError("ALREADY_SUBSCRIBED");
 		if (!byServer && this.subscriptions.size >= this.hub.config.limits.topics_per_connection) {
 			throw new HubError("LIMIT_EXCEEDED", "the connection follows as many topics as it may");
@@ -158,8 +170,7 @@ export class HubClient implements Subscriber {
 	 * @throws HubError UNKNOWN_TOPIC, PERMISSION_DENIED, ENGINE_UNAVAILABLE
 	 */
 	async publish(name: string, data: Uint8Array, json: boolean): Promise<Position> {
-		const { rule, values } = this.hub.rule(name);
-		if (!rule.publish(this.subject, values)) throw new HubError("PERMISSION_DENIED");
+		this.mayPublish(name);
 		this.publicationsIn++;
 		return await this.hub.publish(name, { data, json, info: this.info() }, "client");
 	}
@@ -258,8 +269,7 @@ export class HubClient implements Subscriber {
 	}
 
 	#mustFollow(name: string): void {
-		const { rule, values } = this.hub.rule(name);
-		if (!this.subscriptions.has(name) && !rule.subscribe(this.subject, values)) throw new HubError("PERMISSION_DENIED");
+		if (!this.subscriptions.has(name)) this.maySubscribe(name);
 	}
 }
 

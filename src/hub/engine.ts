@@ -100,6 +100,8 @@ export interface EngineListener {
 	joined(topic: string, info: ClientInfo): void;
 	left(topic: string, info: ClientInfo): void;
 	ordered(order: Order): void;
+	/** A topic has its first subscriber, or lost its last one. Of all processes one is told. */
+	occupancy(topic: string, occupied: boolean): void;
 	/** The topics that this process follows, with its own subscribers. */
 	counted(filter: TopicFilter): ReadonlyMap<string, TopicCounts> | Promise<ReadonlyMap<string, TopicCounts>>;
 }

@@ -22,6 +22,7 @@ import type { HubConfig } from "./options.ts";
 import { Flusher } from "./outbox.ts";
 import { Rate } from "./rate.ts";
 import { type MatchedRule, type TopicRule, TopicRules } from "./rules.ts";
+import { RawJson } from "./raw-json.ts";
 import { type Subscriber, type Subscription, type Topic, UNSUBSCRIBED } from "./subscription.ts";
 
 /** Is told what happens in a hub; nothing of it waits or throws. */
@@ -240,7 +241,7 @@ export class Hub implements EngineListener {
 			client: draft.info?.client,
 			user: draft.info?.user || undefined,
 			...(draft.json
-				? { data: JSON.parse(Buffer.from(draft.data).toString("utf8")) }
+				? { data: new RawJson(Buffer.from(draft.data).toString("utf8")) }
 				: { data_base64: Buffer.from(draft.data).toString("base64") }),
 		}));
 		return position;
@@ -321,6 +322,10 @@ export class Hub implements EngineListener {
 		for (const subscriber of [...(this.#byUser.get(order.user) ?? [])]) {
 			if (order.client === undefined || order.client === subscriber.id) subscriber.ordered(order);
 		}
+	}
+
+	occupancy(topic: string, occupied: boolean): void {
+		this.tell(occupied ? "occupied" : "vacated", topic, () => ({ topic }));
 	}
 
 	counted({ topic, prefix = "" }: TopicFilter): ReadonlyMap<string, TopicCounts> {

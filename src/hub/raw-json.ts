@@ -3,6 +3,26 @@
  * it again would change numbers beyond 2^53, and cost more.
  */
 
+/** A JSON value that is sent as it is: its text. */
+export class RawJson {
+	readonly text: string;
+
+	constructor(text: string) {
+		this.text = text;
+	}
+}
+
+/** Like `JSON.stringify`, with the texts of {@link RawJson} as they are. Only what this project made is deep in it. */
+export function jsonText(value: unknown): string {
+	if (value instanceof RawJson) return value.text;
+	if (Array.isArray(value)) return `[${value.map(jsonText).join(",")}]`;
+	if (typeof value !== "object" || value === null) return JSON.stringify(value);
+	const members = Object.entries(value)
+		.filter(([, member]) => member !== undefined)
+		.map(([name, member]) => `${JSON.stringify(name)}:${jsonText(member)}`);
+	return `{${members.join(",")}}`;
+}
+
 /**
  * The text of each member of an object by its name. Of a name that stands there twice the last one counts, as for
  * `JSON.parse`.

@@ -110,6 +110,7 @@ function listenerOf(channel: WorkerChannel, hub: string): EngineListener {
 		joined: tell("joined"),
 		left: tell("left"),
 		ordered: tell("ordered"),
+		occupancy: tell("occupancy"),
 		counted: async (filter) => {
 			// A worker that does not answer has nobody whom it could serve now.
 			const none = new Map<string, TopicCounts>();

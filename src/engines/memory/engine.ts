@@ -133,13 +133,22 @@ export class MemoryEngine {
 	/** For nodes only, as are all below. */
 	follow(node: Node, topic: string): void {
 		const nodes = this.#followers.get(topic);
-		if (nodes) nodes.add(node);
-		else this.#followers.set(topic, new Set([node]));
+		if (nodes) {
+			nodes.add(node);
+			return;
+		}
+		this.#followers.set(topic, new Set([node]));
+		node.listener.occupancy(topic, true);
 	}
 
 	unfollow(node: Node, topic: string): void {
 		const nodes = this.#followers.get(topic);
-		if (nodes?.delete(node) && nodes.size === 0) this.#followers.delete(topic);
+		if (!nodes?.delete(node) || nodes.size > 0) return;
+		this.#followers.delete(topic);
+		// One that is gone cannot tell anybody.
+		const [other] = this.#nodes;
+		const teller = this.#nodes.has(node) ? node : other;
+		teller?.listener.occupancy(topic, false);
 	}
 
 	publish(topic: string, draft: Draft, { history, idempotencyKey }: PublishOptions): Position {

@@ -3,16 +3,8 @@ import { z } from "zod";
 import type { Draft, Order, Publication } from "../engine.ts";
 import { HubError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
+import { RawJson } from "../raw-json.ts";
 import { topicProblem } from "../topic.ts";
-
-/** A JSON value that is sent as it is: its text. */
-export class RawJson {
-	readonly text: string;
-
-	constructor(bytes: Uint8Array, json = true) {
-		this.text = json ? Buffer.from(bytes).toString("utf8") : JSON.stringify(Buffer.from(bytes).toString("base64"));
-	}
-}
 
 /** What an operation is given besides its parameters. */
 export interface OperationContext {
@@ -49,7 +41,7 @@ const topic = text.superRefine((topic, context) => {
 const position = z.object({ offset: z.int().min(0).prefault(0), epoch: text.prefault("") });
 
 const publicationShape = {
-	data: z.unknown(),
+	data: z.unknown().optional(),
 	b64data: z.base64().optional(),
 	skip_history: z.boolean().optional(),
 	idempotency_key: text.max(256).optional(),
@@ -79,7 +71,7 @@ const broadcast = operation(
 );
 
 const subscribe = operation(
-	z.object({ topic, user, client: text.optional(), data: z.unknown() }),
+	z.object({ topic, user, client: text.optional(), data: z.unknown().optional() }),
 	async ({ user, client, topic }, { hub, raw }) => {
 		hub.rule(topic);
 		const data = raw("data");
@@ -209,7 +201,7 @@ async function order(hub: Hub, what: Order): Promise<OperationResult> {
 }
 
 function publicationBody({ data, json, info, offset, tags }: Publication): OperationResult {
-	return { data: new RawJson(data, json), offset, tags, info: info && infoBody(info) };
+	return { data: jsonOf(data, json), offset, tags, info: info && infoBody(info) };
 }
 
 function infoBody(info: NonNullable<Publication["info"]>): OperationResult {
@@ -217,9 +209,15 @@ function infoBody(info: NonNullable<Publication["info"]>): OperationResult {
 	return {
 		user,
 		client,
-		conn_info: connectionInfo && new RawJson(connectionInfo, isJson(connectionInfo)),
-		chan_info: topicInfo && new RawJson(topicInfo, isJson(topicInfo)),
+		conn_info: connectionInfo && jsonOf(connectionInfo, isJson(connectionInfo)),
+		chan_info: topicInfo && jsonOf(topicInfo, isJson(topicInfo)),
 	};
+}
+
+/** JSON as it is; bytes that are none in base64. */
+function jsonOf(bytes: Uint8Array, json: boolean): RawJson {
+	const buffer = Buffer.from(bytes);
+	return new RawJson(json ? buffer.toString("utf8") : JSON.stringify(buffer.toString("base64")));
 }
 
 /** `*` stands for anything, `?` for one character. */

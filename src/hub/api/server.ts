@@ -3,8 +3,8 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { HubError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
-import { rawElements, rawMembers } from "../raw-json.ts";
-import { errorBody, type NodeInfo, OPERATIONS, type OperationResult, RawJson } from "./operations.ts";
+import { jsonText, rawElements, rawMembers } from "../raw-json.ts";
+import { errorBody, type NodeInfo, OPERATIONS, type OperationResult } from "./operations.ts";
 
 /** Bytes of one request. */
 const MAX_BODY = 16 * 1024 * 1024;
@@ -202,16 +202,6 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
 		throw new HubError("BAD_REQUEST", "the body is not a JSON object");
 	}
 	return value as Record<string, unknown>;
-}
-
-function jsonText(value: unknown): string {
-	if (value instanceof RawJson) return value.text;
-	if (Array.isArray(value)) return `[${value.map(jsonText).join(",")}]`;
-	if (typeof value !== "object" || value === null) return JSON.stringify(value);
-	const members = Object.entries(value)
-		.filter(([, member]) => member !== undefined)
-		.map(([name, member]) => `${JSON.stringify(name)}:${jsonText(member)}`);
-	return `{${members.join(",")}}`;
 }
 
 function ignoreError(): void {

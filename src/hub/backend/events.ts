@@ -8,6 +8,7 @@ import { hostname } from "node:os";
 import { z } from "zod";
 import { finiteDuration } from "../../options.ts";
 import type { EventData, HubEvents, HubEventType } from "../hub.ts";
+import { jsonText } from "../raw-json.ts";
 import { type PostAgents, post } from "./post.ts";
 
 const TYPES = [
@@ -38,8 +39,9 @@ export const eventOptions = z.strictObject({
 
 export type EventsConfig = z.output<typeof eventOptions>;
 
-/** Events that may wait. */
+/** Events that may wait, and their characters. */
 const MOST_WAITING = 10_000;
+const MOST_CHARACTERS = 32 * 1024 * 1024;
 /** For one request, ms. */
 const TIMEOUT_MS = 10_000;
 const MAX_ANSWER = 64 * 1024;
@@ -74,6 +76,7 @@ export class EventSender implements HubEvents {
 	readonly #stop = new AbortController();
 	/** Events as JSON texts. */
 	#waiting: string[] = [];
+	#characters = 0;
 	#timer: NodeJS.Timeout | undefined;
 	#sending: Promise<void> | undefined;
 	#allowedUntil = 0;
@@ -104,9 +107,11 @@ export class EventSender implements HubEvents {
 			datacontenttype: "application/json",
 			data,
 		};
-		this.#waiting.push(JSON.stringify(event));
-		if (this.#waiting.length > MOST_WAITING) {
-			this.#waiting.shift();
+		const text = jsonText(event);
+		this.#waiting.push(text);
+		this.#characters += text.length;
+		while (this.#waiting.length > MOST_WAITING || this.#characters > MOST_CHARACTERS) {
+			this.#characters -= (this.#waiting.shift() as string).length;
 			this.#parts.counted("dropped", 1);
 		}
 		if (this.#waiting.length >= this.#config.batch.size) this.#begin();
@@ -123,6 +128,7 @@ export class EventSender implements HubEvents {
 		this.#stop.abort();
 		if (this.#waiting.length > 0) this.#parts.counted("dropped", this.#waiting.length);
 		this.#waiting = [];
+		this.#characters = 0;
 	}
 
 	#begin(): void {
@@ -165,7 +171,7 @@ export class EventSender implements HubEvents {
 	/** What was sent; some of it may have been dropped meanwhile, from the front. */
 	#remove(batch: readonly string[]): void {
 		const last = this.#waiting.indexOf(batch.at(-1) as string);
-		this.#waiting.splice(0, last + 1);
+		for (const { length } of this.#waiting.splice(0, last + 1)) this.#characters -= length;
 	}
 
 	/** CloudEvents HTTP webhooks §4.1: whoever does not allow it gets no events. */

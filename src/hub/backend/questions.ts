@@ -7,8 +7,8 @@ import { z } from "zod";
 import { finiteDuration } from "../../options.ts";
 import { HubDisconnect, HubError } from "../errors.ts";
 import type { BackendAnswer, ConnectAnswer, QuestionClient, Questions } from "../protocol.ts";
-import { rawMembers } from "../raw-json.ts";
-import { type Answer, type PostAgents, post } from "./post.ts";
+import { jsonText, RawJson, rawMembers } from "../raw-json.ts";
+import { type Answer, type PostAgents, PostError, post } from "./post.ts";
 
 const KINDS = ["connect", "subscribe", "publish", "rpc"] as const;
 export type QuestionKind = (typeof KINDS)[number];
@@ -126,7 +126,7 @@ export class HttpQuestions implements Questions {
 	async #ask(kind: QuestionKind, client: QuestionClient, fields: Readonly<Record<string, unknown>>): Promise<Parsed> {
 		if (this.#open >= MOST_OPEN) throw new HubError("TOO_MANY_REQUESTS", "too many questions wait for the backend");
 		const body = Buffer.from(
-			jsonWithRaw({
+			jsonText({
 				client: client.id,
 				transport: "websocket",
 				protocol: client.json ? "json" : "protobuf",
@@ -157,24 +157,41 @@ export class HttpQuestions implements Questions {
 		const { url, timeout, retries } = this.#config;
 		const base = new URL(url);
 		base.pathname = `${base.pathname.replace(/\/$/, "")}/${kind}`;
+		const deadline = performance.now() + timeout;
 		for (let tried = 0; ; tried++) {
 			try {
 				const answer = await post(base, {
 					method: "POST",
 					headers: { "Content-Type": "application/json", Accept: "application/json" },
 					body,
-					timeout,
+					timeout: Math.max(1, deadline - performance.now()),
 					maxBytes: MAX_ANSWER,
 					agents: this.#parts.agents,
 				});
 				if (answer.status === 200) return answer;
-				throw new Error(`status ${answer.status}`);
+				throw new UnusableAnswer(answer.status);
 			} catch (error) {
 				this.#lastFailure = `${base.origin}${base.pathname}: ${(error as Error).message}`;
-				if (tried >= retries) throw error;
+				if (tried >= retries || !mayAskAgain(error) || performance.now() >= deadline) throw error;
 			}
 		}
 	}
+}
+
+/** An answer with another status than 200. */
+class UnusableAnswer extends Error {
+	readonly status: number;
+
+	constructor(status: number) {
+		super(`status ${status}`);
+		this.status = status;
+	}
+}
+
+/** Whether the backend cannot have acted on it: what was sent twice would be done twice. */
+function mayAskAgain(error: unknown): boolean {
+	if (error instanceof UnusableAnswer) return error.status >= 502 && error.status <= 504;
+	return error instanceof PostError && !error.delivered;
 }
 
 interface Parsed {
@@ -217,7 +234,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 function dataOf({ json }: QuestionClient, data: Uint8Array | undefined): Readonly<Record<string, unknown>> {
 	if (data === undefined) return {};
 	return json
-		? { data: new Raw(Buffer.from(data).toString("utf8")) }
+		? { data: new RawJson(Buffer.from(data).toString("utf8")) }
 		: { b64data: Buffer.from(data).toString("base64") };
 }
 
@@ -227,20 +244,4 @@ function bytesOf(result: Parsed["result"], members: Parsed["members"], name: str
 	if (typeof coded === "string" && coded !== "") return Buffer.from(coded, "base64");
 	const text = members.get(name);
 	return text === undefined || text === "null" ? undefined : Buffer.from(text);
-}
-
-/** A JSON text that is sent as it is. */
-class Raw {
-	readonly text: string;
-
-	constructor(text: string) {
-		this.text = text;
-	}
-}
-
-function jsonWithRaw(fields: Readonly<Record<string, unknown>>): string {
-	const members = Object.entries(fields).map(
-		([name, value]) => `${JSON.stringify(name)}:${value instanceof Raw ? value.text : JSON.stringify(value)}`,
-	);
-	return `{${members.join(",")}}`;
 }

@@ -13,15 +13,18 @@ function client(id: string, user = "u"): ClientInfo {
 }
 
 /** A process that notes what it is told. */
-function noting(): EngineListener & { readonly notes: string[] } {
+function noting(): EngineListener & { readonly notes: string[]; readonly tells: string[] } {
 	const notes: string[] = [];
+	const tells: string[] = [];
 	return {
 		notes,
+		tells,
 		published: (topic, { data, offset }) => notes.push(`${topic} ${offset} ${Buffer.from(data)}`),
 		joined: (topic, info) => notes.push(`${topic} + ${info.client}`),
 		left: (topic, info) => notes.push(`${topic} - ${info.client}`),
 		counted: () => new Map([["t", { subscribers: 2, rate: 2 }]]),
 		ordered: ({ kind, user }) => notes.push(`${kind} ${user}`),
+		occupancy: (topic, occupied) => tells.push(`${topic} ${occupied ? "occupied" : "vacated"}`),
 	};
 }
 
@@ -147,4 +150,28 @@ test("an order reaches every process", async () => {
 	engine.attach(two);
 	await node.order({ kind: "disconnect", user: "7" });
 	expect([one.notes, two.notes]).toEqual([["disconnect 7"], ["disconnect 7"]]);
+});
+
+describe("occupancy", () => {
+	test("is told once, whoever follows the topic first and last", async () => {
+		const engine = engineAt({ now: 1 });
+		const [a, b] = [noting(), noting()];
+		const [one, two] = [engine.attach(a), engine.attach(b)];
+		await one.subscribe("t");
+		await two.subscribe("t");
+		one.unsubscribe("t");
+		expect([a.tells, b.tells]).toEqual([["t occupied"], []]);
+		two.unsubscribe("t");
+		expect([a.tells, b.tells]).toEqual([["t occupied"], ["t vacated"]]);
+	});
+
+	test("is told by another process when the last one that followed is gone", async () => {
+		const engine = engineAt({ now: 1 });
+		const [a, b] = [noting(), noting()];
+		const goes = engine.attach(a);
+		engine.attach(b);
+		await goes.subscribe("t");
+		engine.detach(goes);
+		expect([a.tells, b.tells]).toEqual([["t occupied"], ["t vacated"]]);
+	});
 });

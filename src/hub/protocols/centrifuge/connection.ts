@@ -250,7 +250,7 @@ export class CentrifugeConnection implements ProtocolConnection, ProtocolEvents 
 	async #subscribe(id: number, client: HubClient, request: NonNullable<Command["subscribe"]>): Promise<void> {
 		const { channel = "" } = request;
 		const { questions } = this.#host;
-		client.hub.rule(channel);
+		client.maySubscribe(channel);
 		const answer = questions?.asks.has("subscribe")
 			? await questions.subscribe(this.#questioner(client.identity), channel, request.data)
 			: undefined;
@@ -266,6 +266,7 @@ export class CentrifugeConnection implements ProtocolConnection, ProtocolEvents 
 		if (data === undefined || data.length === 0) throw new HubError("BAD_REQUEST", "publish has no data");
 		if (!this.#host.mayPublish()) throw new HubError("TOO_MANY_REQUESTS");
 		const { questions } = this.#host;
+		client.mayPublish(channel);
 		const answer = questions?.asks.has("publish")
 			? await questions.publish(this.#questioner(client.identity), channel, data)
 			: undefined;

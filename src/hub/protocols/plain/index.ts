@@ -149,7 +149,7 @@ class PlainConnection implements ProtocolConnection, ProtocolEvents {
 		const { questions } = this.#host;
 		const asker = { id: client.id, user: client.user, claims: client.identity.claims, json: true };
 		if (action.action === "subscribe") {
-			client.hub.rule(topic);
+			client.maySubscribe(topic);
 			if (questions?.asks.has("subscribe")) await questions.subscribe(asker, topic, undefined);
 			await this.#start(id, topic, () => client.subscribe(topic, { since }));
 		} else if (action.action === "unsubscribe") {
@@ -158,6 +158,7 @@ class PlainConnection implements ProtocolConnection, ProtocolEvents {
 		} else if (action.action === "publish") {
 			if (data === undefined) throw new HubError("BAD_REQUEST", "publish has no data");
 			if (!this.#host.mayPublish()) throw new HubError("TOO_MANY_REQUESTS");
+			client.mayPublish(topic);
 			const bytes = Buffer.from(data);
 			const answer = questions?.asks.has("publish") ? await questions.publish(asker, topic, bytes) : undefined;
 			await client.publish(topic, answer?.data ?? bytes, true);
