@@ -56,7 +56,7 @@ test("shows topics by subscribers, one of them live, and tells why something did
 	await topic.getByRole("cell", { name: '{"rating":1510}' }).waitFor();
 	await topic.getByText("stands at 1 of epoch").waitFor();
 
-	await page.getByLabel("User").fill("carol");
+	await page.getByRole("textbox", { name: "User" }).fill("carol");
 	await page.getByText("has 1 open connection and follows 1 topic").waitFor();
 	await page.getByRole("row", { name: /refused to subscribe chat\.secret 1 PERMISSION_DENIED/ }).waitFor();
 	await page.getByLabel("Only this topic").fill("chat.secret");

@@ -18,6 +18,7 @@ export function TopicPanel({ hub, topic }: { hub: string; topic: string }) {
 	const { data, error, refresh } = usePoll((abort) => api.hubTopic(hub, topic, abort), POLL_MS);
 	return (
 		<Panel
+			class="topic"
 			title={`Topic ${topic}`}
 			actions={
 				<button type="button" onClick={() => location.set({ topic: undefined })}>
