@@ -6,6 +6,8 @@ import type { activitySchema } from "../../src/admin/api/activity.ts";
 import type { pageSchema } from "../../src/admin/api/connection-page.ts";
 import type { drainSchema } from "../../src/admin/api/drain.ts";
 import type { endpointSchema } from "../../src/admin/api/endpoint-view.ts";
+import type { missedSchema } from "../../src/admin/api/hub-missed.ts";
+import type { hubSchema, publishedSchema, topicSchema, topicsSchema } from "../../src/admin/api/hubs.ts";
 import type { routeSchema } from "../../src/admin/api/routes.ts";
 import type { upstreamSchema } from "../../src/admin/api/upstreams.ts";
 
@@ -22,6 +24,11 @@ const checks: {
 	endpoint: Reads<z.output<typeof endpointSchema>, seen.Endpoint>;
 	upstream: Reads<z.output<typeof upstreamSchema>, seen.Upstream>;
 	route: Reads<z.output<typeof routeSchema>, seen.Route>;
+	hub: Reads<z.output<typeof hubSchema>, seen.Hub>;
+	topics: Reads<z.output<typeof topicsSchema>, seen.HubTopics>;
+	topic: Reads<z.output<typeof topicSchema>, seen.HubTopic>;
+	published: Reads<z.output<typeof publishedSchema>, seen.HubPublished>;
+	missed: Reads<z.output<typeof missedSchema>, seen.HubMissedList>;
 } = {
 	activity: true,
 	interval: true,
@@ -32,6 +39,11 @@ const checks: {
 	endpoint: true,
 	upstream: true,
 	route: true,
+	hub: true,
+	topics: true,
+	topic: true,
+	published: true,
+	missed: true,
 };
 
 test("what the server sends is what the dashboard expects", () => {

@@ -239,7 +239,7 @@ export async function seeTheme(page: Page, theme: "dark" | "light"): Promise<voi
 	await page.getByRole("combobox", { name: "Colours" }).selectOption(theme);
 	const paper = await page.evaluate("getComputedStyle(document.documentElement).backgroundColor");
 	expect(paper).toBe(theme === "dark" ? "rgb(20, 23, 26)" : "rgb(246, 247, 248)");
-	for (const view of ["Overview", "Routes", "Connections", "Drains", "Configuration", "Events"]) {
+	for (const view of ["Overview", "Routes", "Hubs", "Connections", "Drains", "Configuration", "Events"]) {
 		await visit(page, view);
 		await page.locator("main .panel").first().waitFor();
 		await expectAccessible(page, `${view}, ${theme}`);
@@ -252,7 +252,7 @@ export async function seeTheme(page: Page, theme: "dark" | "light"): Promise<voi
 /** Nothing is wider than a phone but what scrolls by itself. */
 export async function seePhone(page: Page): Promise<void> {
 	await page.setViewportSize({ width: 390, height: 844 });
-	for (const view of ["Overview", "Routes", "Connections", "Drains", "Configuration", "Events"]) {
+	for (const view of ["Overview", "Routes", "Hubs", "Connections", "Drains", "Configuration", "Events"]) {
 		await visit(page, view);
 		await page.locator("main .panel").first().waitFor();
 		expect(await page.evaluate("document.documentElement.scrollWidth"), `width of ${view}`).toBeLessThanOrEqual(390);

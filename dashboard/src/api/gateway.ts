@@ -7,6 +7,11 @@ import type {
 	Drain,
 	Endpoint,
 	EndpointMode,
+	Hub,
+	HubMissedList,
+	HubPublished,
+	HubTopic,
+	HubTopics,
 	Page,
 	Reloaded,
 	Route,
@@ -61,6 +66,12 @@ export interface GatewayApi {
 		id: string,
 		change: { readonly state?: EndpointMode | null; readonly weight?: number | null },
 	): Promise<Endpoint>;
+	hubs(abort?: AbortSignal): Promise<readonly Hub[]>;
+	hubTopics(hub: string, prefix: string, limit: number, abort?: AbortSignal): Promise<HubTopics>;
+	hubTopic(hub: string, topic: string, abort?: AbortSignal): Promise<HubTopic>;
+	/** An empty topic is all of them. */
+	hubMissed(hub: string, user: string, topic: string, abort?: AbortSignal): Promise<HubMissedList>;
+	hubPublish(hub: string, topic: string, data: unknown): Promise<HubPublished>;
 	startDrain(order: DrainOrder): Promise<Drain>;
 	drains(abort?: AbortSignal): Promise<readonly Drain[]>;
 	reload(): Promise<Reloaded>;
@@ -85,10 +96,19 @@ export function createGatewayApi(client: Client): GatewayApi {
 		},
 		changeEndpoint: (upstream, id, change) =>
 			client.change("PATCH", `upstreams/${encodeURIComponent(upstream)}/endpoints/${encodeURIComponent(id)}`, change),
+		hubs: async (abort) => (await client.get<{ hubs: Hub[] }>("hubs", abort)).hubs,
+		hubTopics: (hub, prefix, limit, abort) => client.get(withQuery(`${hubPath(hub)}/topics`, { prefix, limit }), abort),
+		hubTopic: (hub, topic, abort) => client.get(`${hubPath(hub)}/topics/${encodeURIComponent(topic)}`, abort),
+		hubMissed: (hub, user, topic, abort) => client.get(withQuery(`${hubPath(hub)}/missed`, { user, topic }), abort),
+		hubPublish: (hub, topic, data) => client.change("POST", `${hubPath(hub)}/publish`, { topic, data }),
 		startDrain: (order) => client.change("POST", "drain", order),
 		drains: async (abort) => (await client.get<{ drains: Drain[] }>("drain", abort)).drains,
 		reload: () => client.change("POST", "reload"),
 		config: async (abort) => (await client.get<{ config: Record<string, unknown> }>("config", abort)).config,
 		metrics: async (abort) => (await client.open("metrics", abort ? { signal: abort } : {})).text(),
 	};
+}
+
+function hubPath(hub: string): string {
+	return `hubs/${encodeURIComponent(hub)}`;
 }

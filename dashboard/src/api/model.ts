@@ -70,6 +70,8 @@ export interface Route {
 	readonly name: string;
 	readonly match: Readonly<Record<string, unknown>>;
 	readonly upstreams: readonly { readonly name: string; readonly weight: number }[];
+	/** Where it ends in one. */
+	readonly hub: string | null;
 	readonly http: "forward" | "reject";
 	readonly active: number;
 	readonly draining: number;
@@ -160,6 +162,86 @@ export interface Activity {
 	readonly workers: { readonly serving: number; readonly configured: number };
 	/** Numbers of those that did not answer: their part is missing. */
 	readonly missing_workers?: readonly number[] | undefined;
+}
+
+export interface HubRule {
+	readonly match: string;
+	readonly history: { readonly size: number; readonly ttl_ms: number } | null;
+	readonly presence: boolean;
+	readonly slow: "close" | "latest";
+	readonly subscriptions: number;
+	readonly publications: { readonly client: number; readonly api: number };
+	readonly deliveries: { readonly sent: number; readonly skipped: number; readonly dropped: number };
+	readonly recoveries: { readonly recovered: number; readonly lost: number };
+}
+
+export interface Hub {
+	readonly name: string;
+	readonly engine: string;
+	readonly connections: number;
+	readonly subscriptions: number;
+	readonly topics: number;
+	readonly publications_per_second: number;
+	readonly rules: readonly HubRule[];
+}
+
+export interface HubTopicRow {
+	readonly topic: string;
+	readonly rule: string | null;
+	readonly subscribers: number;
+	readonly publications_per_second: number;
+}
+
+export interface HubTopics {
+	readonly topics: readonly HubTopicRow[];
+	readonly total: number;
+}
+
+export interface HubPublication {
+	readonly offset: number;
+	/** ms since the epoch. */
+	readonly time: number;
+	readonly data?: unknown;
+	readonly data_base64?: string | undefined;
+	readonly user?: string | undefined;
+	readonly client?: string | undefined;
+}
+
+export interface HubTopic extends HubTopicRow {
+	readonly position: { readonly epoch: string; readonly offset: number } | null;
+	readonly history: readonly HubPublication[] | null;
+	readonly presence: {
+		readonly connections: number;
+		readonly users: number;
+		readonly list: readonly { readonly client: string; readonly user: string }[];
+	} | null;
+}
+
+export interface HubPublished {
+	readonly position: { readonly epoch: string; readonly offset: number } | null;
+	readonly subscribers: number;
+}
+
+export interface HubMissed {
+	readonly kind: "refused" | "unsubscribed" | "skipped" | "dropped" | "slow" | "disconnected" | "recovered" | "lost";
+	readonly user: string;
+	readonly client: string;
+	readonly topic?: string | undefined;
+	readonly action?: "subscribe" | "publish" | undefined;
+	readonly error?: string | undefined;
+	readonly code?: number | undefined;
+	readonly reason?: string | undefined;
+	readonly by?: "client" | "gateway" | undefined;
+	readonly publications?: number | undefined;
+	/** ms since the epoch. */
+	readonly time: number;
+	readonly count: number;
+}
+
+export interface HubMissedList {
+	readonly now: "follows" | "not_subscribed" | "not_allowed" | "not_connected" | "unknown_topic" | null;
+	readonly connections: readonly { readonly client: string; readonly topics: readonly string[] }[];
+	readonly missed: readonly HubMissed[];
 }
 
 export interface Closed {

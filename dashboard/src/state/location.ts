@@ -1,7 +1,7 @@
 /** Which view is shown: the hash of the page's address, such as `#/connections?route=chat`. */
 import { type ReadonlySignal, signal } from "@preact/signals";
 
-export const VIEWS = ["overview", "routes", "connections", "drains", "config", "events"] as const;
+export const VIEWS = ["overview", "routes", "hubs", "connections", "drains", "config", "events"] as const;
 
 export type View = (typeof VIEWS)[number];
 

@@ -12,6 +12,7 @@ import { ConfigView } from "./config/config.tsx";
 import { ConnectionsView } from "./connections/connections.tsx";
 import { DrainsView } from "./drains/drains.tsx";
 import { EventsView } from "./events/events.tsx";
+import { HubsView } from "./hubs/hubs.tsx";
 import { Login } from "./login.tsx";
 import { OverviewView } from "./overview/overview.tsx";
 import { RoutesView } from "./routes/routes.tsx";
@@ -21,6 +22,7 @@ const ACTIVITY_MS = 2_000;
 const TITLES: Readonly<Record<View, string>> = {
 	overview: "Overview",
 	routes: "Routes",
+	hubs: "Hubs",
 	connections: "Connections",
 	drains: "Drains",
 	config: "Configuration",
@@ -30,6 +32,7 @@ const TITLES: Readonly<Record<View, string>> = {
 const CONTENT: Readonly<Record<View, () => preact.JSX.Element>> = {
 	overview: OverviewView,
 	routes: RoutesView,
+	hubs: HubsView,
 	connections: ConnectionsView,
 	drains: DrainsView,
 	config: ConfigView,

@@ -1,15 +1,13 @@
 /** The filters of the connection table. */
-import { useEffect, useState } from "preact/hooks";
 import type { ConnectionFilter } from "../../api/gateway.ts";
-import { nameOptions, SelectField, TextField } from "../../parts/field.tsx";
+import { nameOptions, SelectField } from "../../parts/field.tsx";
+import { TypedField } from "../../parts/typed-field.tsx";
 import { useApp } from "../../state/app.ts";
 import { usePoll } from "../../state/poll.ts";
 import { FILTER_KEYS, type FilterKey } from "./query.ts";
 
 /** Names change with the configuration only. */
 const NAMES_MS = 30_000;
-/** From the last key to the question. */
-const TYPING_MS = 350;
 
 export function Filters({ filter }: { filter: ConnectionFilter }) {
 	const { api, location } = useApp();
@@ -62,25 +60,4 @@ export function Filters({ filter }: { filter: ConnectionFilter }) {
 			</form>
 		</search>
 	);
-}
-
-interface TypedFieldProps {
-	readonly label: string;
-	readonly placeholder?: string;
-	readonly value: string | undefined;
-	readonly onValue: (value: string) => void;
-}
-
-/** Tells what was typed when the typing has paused. */
-function TypedField({ label, placeholder = "", value = "", onValue }: TypedFieldProps) {
-	const [text, setText] = useState(value);
-	// What comes from elsewhere (a link, "Clear filters") wins over what was typed.
-	useEffect(() => setText(value), [value]);
-	// Only typing starts the clock.
-	useEffect(() => {
-		if (text.trim() === value) return;
-		const timer = setTimeout(() => onValue(text), TYPING_MS);
-		return () => clearTimeout(timer);
-	}, [text]);
-	return <TextField label={label} placeholder={placeholder} value={text} onValue={setText} />;
 }

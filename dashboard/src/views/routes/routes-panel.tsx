@@ -32,7 +32,7 @@ export function RoutesPanel({ routes, upstreams }: RoutesPanelProps) {
 							</th>
 							<th scope="col">Route</th>
 							<th scope="col">Takes</th>
-							<th scope="col">Upstream</th>
+							<th scope="col">Leads to</th>
 							<th scope="col" class="number">
 								Open
 							</th>
@@ -57,6 +57,11 @@ export function RoutesPanel({ routes, upstreams }: RoutesPanelProps) {
 								<th scope="row">{route.name}</th>
 								<td class="mono wrap">{matchText(route.match)}</td>
 								<td>
+									{route.hub !== null && (
+										<>
+											hub <a href={hashOf("hubs", { hub: route.hub })}>{route.hub}</a>
+										</>
+									)}
 									{route.upstreams.map(({ name, weight }) => (
 										<div key={name}>
 											<UpstreamLink upstream={upstreams.find((each) => each.name === name)} name={name} />
