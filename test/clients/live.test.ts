@@ -1,5 +1,6 @@
 /** The demo's page at /live in a real browser, with `clawgate/client` as it is packed. */
 import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { expect, onTestFinished, test } from "vitest";
 import { startLiveServer } from "../../examples/live/server.js";
 import { startBrowser } from "../dashboard/browser.fixtures.ts";
@@ -7,6 +8,46 @@ import { ROOT } from "../harness/child.ts";
 import { startTestGateway } from "../harness/gateway.ts";
 import { until } from "../harness/poll.ts";
 import { freePort } from "../harness/ports.ts";
+import { listen } from "../harness/ws-backend.ts";
+
+/** The first block of a language in a document. */
+function block(text: string, language: string): string {
+	const found = new RegExp(`\\x60{3}${language}\\n([\\s\\S]*?)\\x60{3}`).exec(text)?.[1];
+	if (found === undefined) throw new Error(`there is no block in ${language}`);
+	return found;
+}
+
+test("the five minutes of docs/hub.md work as they are written", { timeout: 60_000 }, async () => {
+	const text = await readFile(`${ROOT}docs/hub.md`, "utf8");
+	let body = "";
+	// Really served: a browser does not let a page without an address connect to this machine.
+	const site = await listen(createServer((_, response) => response.setHeader("Content-Type", "text/html").end(body)));
+	const yaml = block(text, "yaml").replace(":8080", ":0").replace(":9091", ":0").replace(":3000", `:${site.port}`);
+	const gateway = await startTestGateway(yaml);
+	body = block(text, "html").replace("localhost:8080", `localhost:${gateway.port}`);
+	const browser = await startBrowser();
+	const page = await browser.newPage();
+	const problems: string[] = [];
+	page.on("pageerror", (error) => problems.push(error.message));
+	page.on("console", (message) => problems.push(message.text()));
+	await page.route("https://unpkg.com/centrifuge@5.8.0/dist/centrifuge.js", (route) =>
+		route.fulfill({ path: `${ROOT}node_modules/centrifuge/dist/centrifuge.js` }),
+	);
+	await page.goto(`http://localhost:${site.port}/`);
+
+	await until(() => gateway.logs.some(({ event }) => event === "ws.open"), {
+		what: `a connection (${problems.join("; ")})`,
+	});
+	const data = /-d '(.*)'/.exec(text)?.[1];
+	// The subscription may come a moment later.
+	await until(
+		async () => {
+			await fetch(`http://127.0.0.1:${gateway.handle.hubApiPort}/api/publish`, { method: "POST", body: data ?? "" });
+			return (await page.locator("#out").textContent())?.includes('{"rating":1512}');
+		},
+		{ what: "the publication in the page" },
+	);
+});
 
 test("ratings, presence, direct messages and the form work in two browsers, and a lost connection costs nothing", {
 	timeout: 60_000,
