@@ -1,7 +1,7 @@
 /** Signals at any time: while the gateway starts, many of them, and one after the other. */
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { temporaryFiles } from "../harness/certs.ts";
 import { type Child, startCli } from "../harness/child.ts";
 import { accepts, dedent } from "../harness/gateway.ts";
@@ -16,7 +16,11 @@ function catchesHangup(pid: number): boolean {
 	return (BigInt(`0x${mask}`) & 1n) === 1n;
 }
 
-async function starting(workers: number, more = ""): Promise<{ child: Child; pid: number; port: number }> {
+async function starting(
+	workers: number,
+	more = "",
+	env: Record<string, string> = {},
+): Promise<{ child: Child; pid: number; port: number }> {
 	const backend = await startRawBackend(echoingFrames());
 	const port = await freePort();
 	const files = await temporaryFiles({
@@ -30,7 +34,7 @@ async function starting(workers: number, more = ""): Promise<{ child: Child; pid
 			${more}
 		`),
 	});
-	const child = startCli(["run", "-c", files["routes.yaml"]]);
+	const child = startCli(["run", "-c", files["routes.yaml"]], { env });
 	const pid = child.process.pid as number;
 	await until(() => catchesHangup(pid), { what: "the process to look out for signals" });
 	return { child, pid, port };
@@ -94,15 +98,21 @@ test("a third signal ends a gateway whose worker hangs at once, with exit 1, a l
 });
 
 test("no address is open before every worker has loaded: whoever gets in is served", { timeout: 60_000 }, async () => {
-	const { child, pid, port } = await starting(2);
-	const [worker] = await until(() => childrenOf(pid).length === 2 && childrenOf(pid), { what: "two processes" });
-	process.kill(worker as number, "SIGSTOP");
-	onTestFinished(() => void (lives(worker as number) && process.kill(worker as number, "SIGCONT")));
+	const { pause: file } = await temporaryFiles({ pause: "" });
+	// A worker begins to load when the file is gone.
+	const hold = `
+		import { existsSync } from "node:fs";
+		while (process.send && existsSync(${JSON.stringify(file)})) await new Promise((resolve) => setTimeout(resolve, 50));
+	`;
+	const { child, pid, port } = await starting(2, "", {
+		NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(hold)}`,
+	});
+	await until(() => childrenOf(pid).length === 2, { timeout: 20_000, what: "two processes" });
 	for (let i = 0; i < 10; i++) {
 		await pause(100);
 		expect(await accepts(port)).toBe(false);
 	}
-	process.kill(worker as number, "SIGCONT");
+	rmSync(file as string);
 	await until(() => accepts(port), { timeout: 15_000, what: "the port to be open" });
 	await answered(port);
 	child.kill();
