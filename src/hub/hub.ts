@@ -21,8 +21,8 @@ import { MissedLog } from "./missed.ts";
 import type { HubConfig } from "./options.ts";
 import { Flusher } from "./outbox.ts";
 import { Rate } from "./rate.ts";
-import { type MatchedRule, type TopicRule, TopicRules } from "./rules.ts";
 import { RawJson } from "./raw-json.ts";
+import { type MatchedRule, type TopicRule, TopicRules } from "./rules.ts";
 import { type Subscriber, type Subscription, type Topic, UNSUBSCRIBED } from "./subscription.ts";
 
 /** Is told what happens in a hub; nothing of it waits or throws. */
