@@ -143,7 +143,7 @@ listeners:
   - { name: proxied, address: "127.0.0.1:${proxied}", timeouts: { request_headers: 2s }, proxy_protocol: { trusted: [127.0.0.1] } }
   - { name: moving, address: "${places[this.#move % places.length]}" }
 defaults:
-  timeouts: { connect: 2s, handshake: 3s, idle: 5s, close: 500ms }
+  timeouts: { connect: 2s, handshake: 3s, idle: 3s, close: 500ms }
   drain: { timeout: 2s, spread: 500ms }
 upstreams:
   talk: { endpoints: ["${healthy}"], address_cache: 1s, health_check: { type: tcp, interval: 2s } }

@@ -37,8 +37,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
 	}
 }
 
-/** A worker, or the only process. */
-const servant = ({ random, workers, pid }: FaultContext): number => pick(random, workers()) ?? pid;
+const anyProcess = ({ random, workers, pid }: FaultContext): number => pick(random, [...workers(), pid]);
 
 /** How many files a process may have open. */
 function openFilesLimit(pid: number): string {
@@ -69,7 +68,7 @@ export const FAULTS: Readonly<Record<string, (context: FaultContext) => Promise<
 	},
 	"a process stands still": async (context) => {
 		const { random, workers, killed, long } = context;
-		const process = servant(context);
+		const process = anyProcess(context);
 		const forever = long && workers().includes(process) && random() < 0.15;
 		if (forever) killed.add(process);
 		signal(process, "SIGSTOP");
@@ -93,7 +92,7 @@ export const FAULTS: Readonly<Record<string, (context: FaultContext) => Promise<
 	},
 	"a process runs out of descriptors": async (context) => {
 		const { random, config, limited } = context;
-		const process = servant(context);
+		const process = anyProcess(context);
 		if (limited.has(process)) return;
 		limited.add(process);
 		const before = openFilesLimit(process);

@@ -13,7 +13,16 @@ test.runIf(process.platform === "linux")(
 	`after ${seconds} s of chaos (seed ${seed}) with ${workers} workers no tunnel is lost but with its worker, and the gateway holds what it held before`,
 	async () => {
 		console.log(`CHAOS_SEED=${seed} CHAOS_WORKERS=${workers} CHAOS_SECONDS=${seconds}`);
-		const result = await chaos({ seconds, workers, seed, tunnels: 500, clients: 32, faults: 3 });
+		const result = await chaos({
+			seconds,
+			workers,
+			seed,
+			tunnels: 500,
+			clients: 32,
+			faults: 3,
+			rounds: 4,
+			rest: 6_000,
+		});
 		console.dir(result, { depth: null });
 		expect(result.wrong).toEqual([]);
 		expect(heldMore(result)).toEqual([]);

@@ -16,6 +16,7 @@ import { visit } from "./chaos-client.ts";
 import { ChaosConfig } from "./chaos-config.ts";
 import { FAULTS, type FaultContext } from "./chaos-faults.ts";
 import { REQUESTS, type RequestContext } from "./chaos-requests.ts";
+import { Deck } from "./deck.ts";
 import { GatewayProcess } from "./gateway-process.ts";
 import { LogAudit } from "./log-audit.ts";
 import { TalkingTunnels, type Way } from "./talking-tunnels.ts";
@@ -30,6 +31,10 @@ export interface ChaosOptions {
 	readonly clients: number;
 	/** Things that go wrong at the same time. */
 	readonly faults: number;
+	/** How often each kind of request is sent before memory is looked at: so that every process has had each. */
+	readonly rounds: number;
+	/** Milliseconds for which the number of open files has to stand still. */
+	readonly rest: number;
 }
 
 /** What a process holds: bytes, and open files. */
@@ -67,10 +72,8 @@ export interface ChaosResult {
 
 /** Milliseconds for everything to settle once nothing goes wrong any more. */
 const SETTLE_MS = 60_000;
-/** Faults that cost many tunnels come so much more rarely than the others. */
-const RARE = { fault: "a worker is killed", share: 0.3 };
-/** How often each kind of request is sent before memory is looked at: so that every worker has had each. */
-const ROUNDS = 4;
+/** Costs half of all tunnels, so that it comes only once in so many turns of everything else. */
+const RARE = { fault: "a worker is killed", turns: 3 };
 /** `shutdown.drain` of the configuration, and what the supervisor waits for workers beyond it. */
 const STOP_MS = 6_000 + 15_000;
 
@@ -96,17 +99,9 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 	const { admin } = config.ports;
 	const get = async <T>(path: string): Promise<T> =>
 		(await (await fetch(`http://127.0.0.1:${admin}${path}`, { signal: AbortSignal.timeout(5_000) })).json()) as T;
-	await until(
-		() =>
-			get("/readyz").then(
-				() => audit.events["gateway.start"],
-				() => false,
-			),
-		{
-			timeout: 20_000,
-			what: `the gateway; it said: ${gateway.errors.join("\n")}`,
-		},
-	);
+	await until(() => isReady(admin), { timeout: 20_000, what: "the gateway to be ready" }).catch((error: Error) => {
+		throw new Error(`${error.message}; it said: ${gateway.errors.join("\n")}`);
+	});
 	const pids = () => (workers > 1 ? childrenOf(gateway.pid) : []);
 	const wrong: string[] = [];
 	const counted: Counted = { requests: {}, answers: {}, faults: {} };
@@ -124,7 +119,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 		await Promise.all(Object.keys(REQUESTS).map((kind) => ask(kind, context)));
 	};
 	const rounds = async (): Promise<void> => {
-		for (let round = 0; round < ROUNDS; round++) await everyKind(round);
+		await Promise.all(Array.from({ length: options.rounds }, (_, round) => everyKind(round)));
 	};
 	const ways = waysOf(config);
 	const noneOpen = (): Promise<unknown> =>
@@ -135,32 +130,34 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 
 	// What is only allocated once is there before memory is looked at.
 	await rounds();
-	const first = await TalkingTunnels.open(options.tunnels, ways);
+	const first = await TalkingTunnels.open("before", options.tunnels, ways);
 	first.close();
 	await noneOpen();
-	await descriptorsAtRest([gateway.pid, ...pids()]);
+	await descriptorsAtRest([gateway.pid, ...pids()], options.rest);
 	const before = await held();
 
-	const tunnels = await TalkingTunnels.open(options.tunnels, ways);
-	const until_ = performance.now() + options.seconds * 1_000;
-	const going = () => performance.now() < until_;
+	const tunnels = await TalkingTunnels.open("beside", options.tunnels, ways);
+	const end = performance.now() + options.seconds * 1_000;
+	const going = () => performance.now() < end;
 	const context: Omit<FaultContext, "random"> = {
 		...{ config, backends, pid: gateway.pid, workers: pids },
 		...{ killed: new Set(), limited: new Set(), long: options.seconds > 30 },
 	};
+	const requests = new Deck(Object.keys(REQUESTS), seeded(seed + 500));
+	const faults = new Deck(Object.keys(FAULTS), seeded(seed + 501));
+	let kills = 0;
 	const client = async (_: unknown, index: number): Promise<void> => {
 		const random = seeded(seed + 1_000 + index);
 		while (going()) {
-			await ask(anyOf(random, Object.keys(REQUESTS)), { ports: config.ports, random });
+			await ask(requests.draw(), { ports: config.ports, random });
 			await pause(random() * 200);
 		}
 	};
 	const trouble = async (_: unknown, index: number): Promise<void> => {
 		const random = seeded(seed + 2_000 + index);
-		const kinds = Object.keys(FAULTS);
 		while (going()) {
-			const kind = anyOf(random, kinds);
-			if (kind === RARE.fault && (workers === 1 || random() > RARE.share)) continue;
+			const kind = faults.draw();
+			if (kind === RARE.fault && (workers === 1 || kills++ % RARE.turns !== 0)) continue;
 			count(counted.faults, kind);
 			await (FAULTS[kind] as (typeof FAULTS)[string])({ ...context, random });
 			await pause(random() * 2_000);
@@ -206,18 +203,18 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 	});
 	await noneOpen();
 	await settled("every drain to be over, and the gauges to be at zero", async () => {
-		const { drains } = await get<{ drains: unknown[] }>("/api/v1/drain");
+		const { drains } = await get<{ drains: { state: string }[] }>("/api/v1/drain");
 		const gauges = await metrics(admin);
-		return drains.length === 0 && GAUGES.every((name) => gauges[name] === 0);
+		return drains.every(({ state }) => state === "done") && GAUGES.every((name) => !gauges[name]);
 	}).then(async () => {
 		const gauges = await metrics(admin);
-		for (const name of GAUGES) if (gauges[name] !== 0) wrong.push(`${name} is ${gauges[name]}`);
+		for (const name of GAUGES) if (gauges[name]) wrong.push(`${name} is ${gauges[name]}`);
 	});
-	await descriptorsAtRest([gateway.pid, ...pids()]);
+	await descriptorsAtRest([gateway.pid, ...pids()], options.rest);
 	const after = await held();
 	judgeWorkers(audit, context.killed, wrong);
 
-	const last = await TalkingTunnels.open(20, ways);
+	const last = await TalkingTunnels.open("after", 20, ways);
 	const stream = connect(config.ports.public, "127.0.0.1");
 	stream.on("error", () => undefined).write("GET /swinging/events/x HTTP/1.1\r\nHost: gateway.test\r\n\r\n");
 	const family = [gateway.pid, ...pids()];
@@ -277,6 +274,14 @@ function atRest({ state, configured, available, failing, breaker, ejected, activ
 	return usable && state === configured.state && active === 0 && pending === 0;
 }
 
+async function isReady(port: number): Promise<boolean> {
+	const answer = fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(5_000) });
+	return answer.then(
+		({ ok }) => ok,
+		() => false,
+	);
+}
+
 /** Sums of what is open, or about to end. */
 const GAUGES = [
 	"clawgate_connections_active",
@@ -317,7 +322,7 @@ async function heldBy(gateway: GatewayProcess, pid: number): Promise<Held> {
 }
 
 /** Waits until the number of open files stands still; connections to backends are kept for a while. */
-async function descriptorsAtRest(pids: readonly number[]): Promise<void> {
+async function descriptorsAtRest(pids: readonly number[], rest: number): Promise<void> {
 	let last = "";
 	let since = performance.now();
 	await until(
@@ -326,7 +331,7 @@ async function descriptorsAtRest(pids: readonly number[]): Promise<void> {
 			const now = pids.map((pid) => openFds(pid)).join();
 			if (now !== last) since = performance.now();
 			last = now;
-			return performance.now() - since > 6_000;
+			return performance.now() - since > rest;
 		},
 		{ timeout: SETTLE_MS, what: "the number of descriptors to settle" },
 	);
@@ -339,10 +344,6 @@ function judgeWorkers({ workers }: LogAudit, killed: ReadonlySet<number>, wrong:
 		if (line.event === "worker.exit" && !killed.has(line.pid as number))
 			wrong.push(`a worker ended: ${JSON.stringify(line)}`);
 	}
-}
-
-function anyOf(random: () => number, kinds: readonly string[]): string {
-	return kinds[Math.floor(random() * kinds.length)] as string;
 }
 
 function count(counts: Record<string, number>, what: string): void {

@@ -17,12 +17,13 @@ export interface Way {
 }
 
 export class TalkingTunnels {
+	readonly #name: string;
 	readonly #ways: (slot: number, generation: number) => Way;
 	readonly #slots: (Talker | undefined)[];
 	readonly #timer: NodeJS.Timeout;
 	#turn = 0;
 	#over = false;
-	/** Paths of those that were lost, in order: `/talk/SLOT/GENERATION`. */
+	/** Paths of those that were lost, in order: `/talk/NAME/SLOT/GENERATION`. */
 	readonly lost: string[] = [];
 	/** Handshakes that failed, by what the client was told. */
 	readonly refused: Record<string, number> = {};
@@ -31,15 +32,23 @@ export class TalkingTunnels {
 	echoed = 0;
 	wrong = 0;
 
-	private constructor(count: number, ways: (slot: number, generation: number) => Way) {
+	private constructor(name: string, count: number, ways: (slot: number, generation: number) => Way) {
+		this.#name = name;
 		this.#ways = ways;
 		this.#slots = Array.from({ length: count }, () => undefined);
 		this.#timer = setInterval(() => this.#talk(), PACE_MS / TURNS);
 	}
 
-	/** Opens all of them, some at a time. */
-	static async open(count: number, ways: (slot: number, generation: number) => Way): Promise<TalkingTunnels> {
-		const tunnels = new TalkingTunnels(count, ways);
+	/**
+	 * Opens all of them, some at a time.
+	 * @param name in their paths, so that the log tells them from others
+	 */
+	static async open(
+		name: string,
+		count: number,
+		ways: (slot: number, generation: number) => Way,
+	): Promise<TalkingTunnels> {
+		const tunnels = new TalkingTunnels(name, count, ways);
 		let next = 0;
 		const opener = async (): Promise<void> => {
 			while (next < count) await tunnels.#open(next++, 0);
@@ -76,7 +85,7 @@ export class TalkingTunnels {
 	async #open(slot: number, generation: number): Promise<void> {
 		while (!this.#over) {
 			const { url, options } = this.#ways(slot, generation);
-			const path = `/talk/${slot}/${generation}`;
+			const path = `/talk/${this.#name}/${slot}/${generation}`;
 			try {
 				const talker = await Talker.open(`${url}${path}`, { handshakeTimeout: HANDSHAKE_MS, ...options?.() });
 				this.opened++;
