@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { until } from "../harness/poll.ts";
-import { openFds } from "../harness/resources.ts";
+import { openFds, openKinds } from "../harness/resources.ts";
 import { seeded } from "../harness/sequences.ts";
 import { childrenOf, lives } from "../harness/workers.ts";
 import { startWsBackend } from "../harness/ws-backend.ts";
@@ -40,6 +40,8 @@ export interface ChaosOptions {
 /** What a process holds: bytes, and open files. */
 export interface Held {
 	readonly fds: number;
+	/** Of them, by kind. */
+	readonly kinds: Readonly<Record<string, number>>;
 	readonly heap: number;
 	readonly rss: number;
 }
@@ -68,6 +70,8 @@ export interface ChaosResult {
 	readonly after: readonly Held[];
 	/** Milliseconds from SIGTERM to the end. */
 	readonly stop: number;
+	/** Milliseconds from the start until each part of the run began. */
+	readonly phases: Readonly<Record<string, number>>;
 }
 
 /** Milliseconds for everything to settle once nothing goes wrong any more. */
@@ -79,6 +83,7 @@ const STOP_MS = 6_000 + 15_000;
 
 export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 	const { workers, seed } = options;
+	const startedAt = performance.now();
 	const healthy = await startWsBackend();
 	const names = await startDnsServer({
 		"talk.chaos.test": { a: ["127.0.0.1"] },
@@ -103,6 +108,10 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 		throw new Error(`${error.message}; it said: ${gateway.errors.join("\n")}`);
 	});
 	const pids = () => (workers > 1 ? childrenOf(gateway.pid) : []);
+	const phases: Record<string, number> = {};
+	const phase = (name: string): void => {
+		phases[name] = Math.round(performance.now() - startedAt);
+	};
 	const wrong: string[] = [];
 	const counted: Counted = { requests: {}, answers: {}, faults: {} };
 	const held = (): Promise<Held[]> => Promise.all([gateway.pid, ...pids()].map((pid) => heldBy(gateway, pid)));
@@ -128,15 +137,20 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 			what: "a ws.close line for each ws.open, and nothing in the list of connections",
 		}).catch((error: Error) => wrong.push(`${error.message}; open: ${JSON.stringify(audit.open.slice(0, 5))}`));
 
+	phase("warm-up");
 	// What is only allocated once is there before memory is looked at.
 	await rounds();
+	phase("first tunnels");
 	const first = await TalkingTunnels.open("before", options.tunnels, ways);
 	first.close();
+	phase("at rest");
 	await noneOpen();
 	await descriptorsAtRest([gateway.pid, ...pids()], options.rest);
 	const before = await held();
 
+	phase("tunnels");
 	const tunnels = await TalkingTunnels.open("beside", options.tunnels, ways);
+	phase("chaos");
 	const end = performance.now() + options.seconds * 1_000;
 	const going = () => performance.now() < end;
 	const context: Omit<FaultContext, "random"> = {
@@ -168,6 +182,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 		...Array.from({ length: options.faults }, trouble),
 	]);
 
+	phase("order");
 	// From here on nothing goes wrong.
 	config.whole();
 	names.zones = { ...names.zones, "silent.chaos.test": { a: ["127.0.0.1"] } };
@@ -189,7 +204,9 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 	tunnels.silence();
 	await settled("every echo", () => tunnels.outstanding === 0);
 	tunnels.close();
+	phase("every request again");
 	await rounds();
+	phase("endpoints");
 	await settled("every endpoint to be as at the start", async () => {
 		const oks = ["/b", "/swinging", "/dead"].flatMap((path) => Array.from({ length: 6 }, () => `${path}/ok/x`));
 		for (const path of oks) {
@@ -202,6 +219,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 		return upstreams.flatMap(({ endpoints }) => endpoints).every(atRest);
 	});
 	await noneOpen();
+	phase("lists");
 	await settled("every drain to be over, and the gauges to be at zero", async () => {
 		const { drains } = await get<{ drains: { state: string }[] }>("/api/v1/drain");
 		const gauges = await metrics(admin);
@@ -212,12 +230,14 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 	});
 	await descriptorsAtRest([gateway.pid, ...pids()], options.rest);
 	const after = await held();
+	phase("last tunnels");
 	judgeWorkers(audit, context.killed, wrong);
 
 	const last = await TalkingTunnels.open("after", 20, ways);
 	const stream = connect(config.ports.public, "127.0.0.1");
 	stream.on("error", () => undefined).write("GET /swinging/events/x HTTP/1.1\r\nHost: gateway.test\r\n\r\n");
 	const family = [gateway.pid, ...pids()];
+	phase("stop");
 	const stoppedAt = performance.now();
 	await gateway.stop(STOP_MS).catch((error: Error) => wrong.push(error.message));
 	const stop = Math.round(performance.now() - stoppedAt);
@@ -244,6 +264,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 		before,
 		after,
 		stop,
+		phases,
 	};
 }
 
@@ -315,10 +336,11 @@ function waysOf({ ports }: ChaosConfig): (slot: number, generation: number) => W
 }
 
 async function heldBy(gateway: GatewayProcess, pid: number): Promise<Held> {
+	const kinds = openKinds(pid);
 	const fds = openFds(pid);
 	const heap = await gateway.heap(pid);
 	const rss = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1_024;
-	return { fds, heap, rss };
+	return { fds, kinds, heap, rss };
 }
 
 /** Waits until the number of open files stands still; connections to backends are kept for a while. */
