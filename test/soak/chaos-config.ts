@@ -1,6 +1,7 @@
 /** The gateway's files in the chaos run: whole, wrong, half-written, with other addresses and certificates. */
+import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -101,16 +102,23 @@ export class ChaosConfig {
 			"no address to have": right.replace("listeners:", 'listeners:\n  - { name: nowhere, address: "192.0.2.1:80" }'),
 			empty: "",
 		};
-		writeFileSync(this.file, wrong[how]);
+		this.#inPlace(wrong[how]);
+	}
+
+	/** Puts a FIFO in the place of the file: whoever opens it waits. */
+	fifo(): void {
+		rmSync(`${this.file}.new`, { force: true });
+		execFileSync("mkfifo", [`${this.file}.new`]);
+		renameSync(`${this.file}.new`, this.file);
 	}
 
 	/** Writes a file that is right in two halves, `ms` apart; the cut is at `share` of it. */
 	async halves(share: number, ms: number): Promise<void> {
 		this.#round++;
 		const text = this.#text();
-		writeFileSync(this.file, text.slice(0, Math.floor(text.length * share)));
+		this.#inPlace(text.slice(0, Math.floor(text.length * share)));
 		await pause(ms);
-		writeFileSync(this.file, text);
+		this.#inPlace(text);
 	}
 
 	/** Gives the TLS listener another certificate: first the key, and `ms` later what belongs to it. */
@@ -120,6 +128,13 @@ export class ChaosConfig {
 		await pause(ms);
 		this.#writePair(pair);
 		this.whole();
+	}
+
+	/** Not by rename: a reader can see a part of it. */
+	#inPlace(text: string): void {
+		// This process would wait for its reader.
+		if (lstatSync(this.file).isFIFO()) rmSync(this.file);
+		writeFileSync(this.file, text);
 	}
 
 	#writePair({ cert, key }: Certificate): void {

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { openFds } from "../harness/resources.ts";
+import type { DnsServer } from "../unit/upstreams/discovery/dns-server.fixtures.ts";
 import type { MadBackend } from "./chaos-backend.ts";
 import { visit } from "./chaos-client.ts";
 import { BAD_WRITES, type ChaosConfig } from "./chaos-config.ts";
@@ -11,14 +12,17 @@ export interface FaultContext {
 	readonly random: () => number;
 	readonly config: ChaosConfig;
 	readonly backends: readonly MadBackend[];
+	readonly names: DnsServer;
+	/** What the name server knows, when it answers. */
+	readonly zones: DnsServer["zones"];
 	/** The supervisor, or the only process. */
 	readonly pid: number;
 	/** The workers that live now; none with one process. */
 	workers(): number[];
 	/** Processes that this run has killed, or stopped for so long that the supervisor does. */
 	readonly killed: Set<number>;
-	/** Processes that have a lower limit of open files at the moment. */
-	readonly limited: Set<number>;
+	/** Processes that something is done to at the moment. */
+	readonly busy: Set<number>;
 	/** Whether a process may be stopped for longer than the supervisor waits for it. */
 	readonly long: boolean;
 }
@@ -67,14 +71,17 @@ export const FAULTS: Readonly<Record<string, (context: FaultContext) => Promise<
 		signal(worker, "SIGKILL");
 	},
 	"a process stands still": async (context) => {
-		const { random, workers, killed, long } = context;
+		const { random, workers, killed, busy, long } = context;
 		const process = anyProcess(context);
+		if (busy.has(process)) return;
+		busy.add(process);
 		const forever = long && workers().includes(process) && random() < 0.15;
 		if (forever) killed.add(process);
 		signal(process, "SIGSTOP");
 		// The supervisor waits for about ten seconds.
 		await pause(forever ? 15_000 : random() * (long && random() < 0.3 ? 7_000 : 1_500));
 		signal(process, "SIGCONT");
+		busy.delete(process);
 	},
 	"a backend is killed and comes back": async ({ random, backends }) => {
 		const backend = pick(random, backends);
@@ -91,10 +98,10 @@ export const FAULTS: Readonly<Record<string, (context: FaultContext) => Promise<
 		signal(pid, "SIGCONT");
 	},
 	"a process runs out of descriptors": async (context) => {
-		const { random, config, limited } = context;
+		const { random, config, busy } = context;
 		const process = anyProcess(context);
-		if (limited.has(process)) return;
-		limited.add(process);
+		if (busy.has(process)) return;
+		busy.add(process);
 		const before = openFilesLimit(process);
 		const limit = (soft: string | number): void => {
 			try {
@@ -114,7 +121,7 @@ export const FAULTS: Readonly<Record<string, (context: FaultContext) => Promise<
 		);
 		await Promise.all(crowd);
 		limit(before);
-		limited.delete(process);
+		busy.delete(process);
 	},
 	"the file is changed": async ({ random, config, pid }) => {
 		config.whole();
@@ -131,6 +138,17 @@ export const FAULTS: Readonly<Record<string, (context: FaultContext) => Promise<
 		if (random() < 0.3) signal(pid, "SIGHUP");
 		await written;
 	},
+	"the file is a FIFO that nobody writes to": async ({ random, config, pid }) => {
+		config.fifo();
+		if (random() < 0.5) signal(pid, "SIGHUP");
+		await pause(random() * 2_000);
+		config.whole();
+	},
+	"the name server is silent for all": async ({ random, names, zones }) => {
+		names.zones = Object.fromEntries(Object.keys(zones).map((name) => [name, { trouble: "silent" } as const]));
+		await pause(random() * 5_000);
+		names.zones = { ...zones };
+	},
 	"a listener moves": async ({ config }) => config.moved(),
 	"a certificate is swapped": async ({ random, config }) => config.swapCertificate(random() * 800),
 	"an endpoint is drained and comes back": async ({ random, config, backends }) => {
@@ -138,6 +156,9 @@ export const FAULTS: Readonly<Record<string, (context: FaultContext) => Promise<
 		await admin(config, "PATCH", `/upstreams/swinging/endpoints/${id}`, { state: "drain" });
 		await pause(random() * 3_000);
 		await admin(config, "PATCH", `/upstreams/swinging/endpoints/${id}`, { state: null });
+	},
+	"an operator ends the connections of a route": async ({ config }) => {
+		await admin(config, "DELETE", "/connections?route=swinging", { close_code: 1012, reason: "chaos" });
 	},
 	"a route is drained": async ({ random, config }) => {
 		await admin(config, "POST", "/drain", { route: pick(random, ["swinging", "mad"]), spread: "500ms" });

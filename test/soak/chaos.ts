@@ -10,7 +10,7 @@ import { openFds, openKinds } from "../harness/resources.ts";
 import { seeded } from "../harness/sequences.ts";
 import { childrenOf, lives } from "../harness/workers.ts";
 import { startWsBackend } from "../harness/ws-backend.ts";
-import { startDnsServer } from "../unit/upstreams/discovery/dns-server.fixtures.ts";
+import { type DnsServer, startDnsServer } from "../unit/upstreams/discovery/dns-server.fixtures.ts";
 import { MadBackend } from "./chaos-backend.ts";
 import { visit } from "./chaos-client.ts";
 import { ChaosConfig } from "./chaos-config.ts";
@@ -85,10 +85,11 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 	const { workers, seed } = options;
 	const startedAt = performance.now();
 	const healthy = await startWsBackend();
-	const names = await startDnsServer({
+	const zones: DnsServer["zones"] = {
 		"talk.chaos.test": { a: ["127.0.0.1"] },
 		"silent.chaos.test": { trouble: "silent" },
-	});
+	};
+	const names = await startDnsServer(zones);
 	const backends = [await MadBackend.start(), await MadBackend.start(), await MadBackend.start()] as const;
 	const config = await ChaosConfig.make({
 		workers,
@@ -154,8 +155,8 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 	const end = performance.now() + options.seconds * 1_000;
 	const going = () => performance.now() < end;
 	const context: Omit<FaultContext, "random"> = {
-		...{ config, backends, pid: gateway.pid, workers: pids },
-		...{ killed: new Set(), limited: new Set(), long: options.seconds > 30 },
+		...{ config, backends, names, zones, pid: gateway.pid, workers: pids },
+		...{ killed: new Set(), busy: new Set(), long: options.seconds > 30 },
 	};
 	const requests = new Deck(Object.keys(REQUESTS), seeded(seed + 500));
 	const faults = new Deck(Object.keys(FAULTS), seeded(seed + 501));
@@ -185,7 +186,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 	phase("order");
 	// From here on nothing goes wrong.
 	config.whole();
-	names.zones = { ...names.zones, "silent.chaos.test": { a: ["127.0.0.1"] } };
+	names.zones = { ...zones, "silent.chaos.test": { a: ["127.0.0.1"] } };
 	const settled = (what: string, is: () => boolean | Promise<boolean>): Promise<unknown> =>
 		until(
 			async () => {
@@ -226,7 +227,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
 		return drains.every(({ state }) => state === "done") && GAUGES.every((name) => !gauges[name]);
 	}).then(async () => {
 		const gauges = await metrics(admin);
-		for (const name of GAUGES) if (gauges[name]) wrong.push(`${name} is ${gauges[name]}`);
+		for (const name of [...GAUGES, ...MISTAKES]) if (gauges[name]) wrong.push(`${name} is ${gauges[name]}`);
 	});
 	await descriptorsAtRest([gateway.pid, ...pids()], options.rest);
 	const after = await held();
@@ -309,6 +310,9 @@ const GAUGES = [
 	"clawgate_endpoint_connections",
 	"clawgate_draining_connections",
 ] as const;
+
+/** Counters that stay at zero whatever peers do. */
+const MISTAKES = ["clawgate_internal_errors_total", "clawgate_log_lines_lost_total"] as const;
 
 /** Each metric, summed up over its labels. */
 async function metrics(port: number): Promise<Record<string, number>> {
