@@ -19,6 +19,8 @@ export interface FaultContext {
 	readonly pid: number;
 	/** The workers that live now; none with one process. */
 	workers(): number[];
+	/** Whether a process has come so far that it serves. */
+	serves(pid: number): boolean;
 	/** Processes that this run has killed, or stopped for so long that the supervisor does. */
 	readonly killed: Set<number>;
 	/** Processes that something is done to at the moment. */
@@ -98,9 +100,10 @@ export const FAULTS: Readonly<Record<string, (context: FaultContext) => Promise<
 		signal(pid, "SIGCONT");
 	},
 	"a process runs out of descriptors": async (context) => {
-		const { random, config, busy } = context;
+		const { random, config, busy, serves } = context;
 		const process = anyProcess(context);
-		if (busy.has(process)) return;
+		// Node opens more files than that at once when it loads the gateway.
+		if (busy.has(process) || !serves(process)) return;
 		busy.add(process);
 		const before = openFilesLimit(process);
 		const limit = (soft: string | number): void => {
