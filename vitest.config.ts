@@ -13,6 +13,7 @@ const BEGIN_FIRST = [
 	"versions/node-versions.test.ts",
 	"dashboard/dashboard.test.ts",
 	"integration/workers.test.ts",
+	"integration/chaos.test.ts",
 	"integration/limits-messages.test.ts",
 	"integration/workers-endpoints.test.ts",
 	"integration/doctor-frames.test.ts",

@@ -2,11 +2,10 @@
 import { Agent, type ClientRequestArgs } from "node:http";
 import type { Duplex } from "node:stream";
 import { GatewayError } from "../errors.ts";
+import { KEPT_MS } from "../sockets/kept.ts";
 import { endpointId } from "../upstreams/endpoint.ts";
 import { openSocket, type SocketOptions, startTimer } from "../upstreams/socket.ts";
 
-/** Shorter than backends wait by default, where they do not announce it: a reused connection should not be a dying one. */
-const IDLE_MS = 4_000;
 const MAX_IDLE = 64;
 const TCP_KEEP_ALIVE_MS = 60_000;
 
@@ -29,7 +28,7 @@ export class BackendAgent extends Agent {
 
 	/** @param keepAlive false: each request has a connection of its own */
 	constructor(keepAlive: boolean) {
-		super({ keepAlive, keepAliveMsecs: TCP_KEEP_ALIVE_MS, maxFreeSockets: MAX_IDLE, timeout: IDLE_MS });
+		super({ keepAlive, keepAliveMsecs: TCP_KEEP_ALIVE_MS, maxFreeSockets: MAX_IDLE, timeout: KEPT_MS });
 	}
 
 	override createConnection(

@@ -2,6 +2,7 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { LookupFunction } from "node:net";
+import { KEPT_MS } from "../sockets/kept.ts";
 
 /** At once to one server; the others wait within their own timeout. */
 const MAX_CONNECTIONS = 64;
@@ -14,7 +15,13 @@ export class AuthAgents {
 	/** @param lookup finds the addresses of host names; Node's own when absent */
 	constructor(lookup?: LookupFunction) {
 		this.lookup = lookup;
-		const options = { keepAlive: true, maxSockets: MAX_CONNECTIONS, maxFreeSockets: 16, scheduling: "lifo" } as const;
+		const options = {
+			keepAlive: true,
+			maxSockets: MAX_CONNECTIONS,
+			maxFreeSockets: 16,
+			timeout: KEPT_MS,
+			scheduling: "lifo",
+		} as const;
 		this.http = new HttpAgent(options);
 		this.https = new HttpsAgent(options);
 	}

@@ -51,7 +51,7 @@ export class Channel<Theirs extends Contract, Ours extends Contract> {
 	constructor(port: Port) {
 		this.#port = port;
 		port.on("message", (message) => this.#receive(message));
-		port.on("disconnect", () => this.#disconnected());
+		port.on("disconnect", () => this.close());
 	}
 
 	get open(): boolean {
@@ -154,7 +154,8 @@ export class Channel<Theirs extends Contract, Ours extends Contract> {
 		else waiting.reject(new ChannelError(String(body)));
 	}
 
-	#disconnected(): void {
+	/** Nothing comes any more: every wait ends. For an end that learns of it in another way than by `disconnect`. */
+	close(): void {
 		this.#open = false;
 		this.#outgoing = [];
 		for (const { reject, timer } of this.#waiting.values()) {

@@ -32,6 +32,8 @@ export class Rollout {
 	#version = 0;
 	/** Which one each worker has. */
 	readonly #versions = new Map<WorkerProcess, number>();
+	/** What each worker is busy with, so that nothing else is asked of it in between. */
+	readonly #steps = new Map<WorkerProcess, Promise<void>>();
 
 	constructor(deps: RolloutDeps) {
 		this.#deps = deps;
@@ -48,7 +50,9 @@ export class Rollout {
 
 	/** First half of a reload. @throws Error when one cannot; none has changed then */
 	async prepare(next: NextConfig): Promise<PoolChange> {
-		const asked = this.#deps.list();
+		// Whoever still catches up would be disturbed, and is brought to this one afterwards.
+		const current = (worker: WorkerProcess): boolean => this.#versions.get(worker) === this.#version;
+		const asked = this.#deps.list().filter((worker) => current(worker) && !this.#steps.has(worker));
 		const answers = await Promise.allSettled(
 			asked.map((worker) => this.#deps.watchdog.unlessStuck(worker, prepareOn(worker, next))),
 		);
@@ -63,13 +67,15 @@ export class Rollout {
 			throw new Error(`worker ${worker.number}: ${(answer.reason as Error).message}`);
 		}
 		const forecast = { connections: 0, drained: 0 };
-		for (const answer of answers) {
-			// Nothing comes from one that hangs.
+		const prepared: WorkerProcess[] = [];
+		for (const [index, answer] of answers.entries()) {
+			// Nothing comes from one that hangs. When it is back by the time of the commit, it still has not prepared.
 			if (answer.status !== "fulfilled" || answer.value === undefined) continue;
 			forecast.connections += answer.value.connections;
 			forecast.drained += answer.value.drained;
+			prepared.push(asked[index] as WorkerProcess);
 		}
-		return { forecast, abandon, commit: () => this.#commit(asked.filter(({ stuck }) => !stuck)) };
+		return { forecast, abandon, commit: () => this.#commit(prepared.filter(({ stuck }) => !stuck)) };
 	}
 
 	/**
@@ -78,11 +84,21 @@ export class Rollout {
 	 */
 	async bringUp(worker: WorkerProcess): Promise<void> {
 		while (this.#versions.get(worker) !== this.#version) {
-			const version = this.#version;
-			await prepareOn(worker, this.#deps.state());
-			await worker.channel.call("commit", undefined, PREPARE_MS);
-			this.#versions.set(worker, version);
+			await (this.#steps.get(worker) ?? this.#step(worker, this.#catchUp(worker, this.#version)));
 		}
+	}
+
+	async #catchUp(worker: WorkerProcess, version: number): Promise<void> {
+		await prepareOn(worker, this.#deps.state());
+		await worker.channel.call("commit", undefined, PREPARE_MS);
+		this.#versions.set(worker, version);
+	}
+
+	/** Remembers what a worker is busy with. */
+	#step(worker: WorkerProcess, step: Promise<void>): Promise<void> {
+		const over = step.finally(() => this.#steps.delete(worker));
+		this.#steps.set(worker, over);
+		return over;
 	}
 
 	async #commit(prepared: readonly WorkerProcess[]): Promise<Pick<Changed, "connections" | "drained">> {
@@ -104,7 +120,7 @@ export class Rollout {
 			}
 		};
 		await Promise.all([
-			...prepared.map((worker) => follow(worker, commit(worker))),
+			...prepared.map((worker) => follow(worker, this.#step(worker, commit(worker)))),
 			...late.map((worker) => follow(worker, this.bringUp(worker))),
 		]);
 		return sum;

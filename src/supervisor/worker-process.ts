@@ -83,6 +83,8 @@ export class WorkerProcess implements WorkerHandle, Taker {
 				resolve({ code: null, signal: null });
 			});
 		});
+		// Node keeps `disconnect` back while a handle is not acknowledged: a killed process never does that.
+		void this.ended.then(() => this.channel.close());
 		this.ready = this.#readiness(hello);
 	}
 

@@ -44,6 +44,8 @@ export function runWorker(): void {
 	channel.handle("prepare", (next) => serving().prepare(received.take(next)));
 	channel.handle("commit", () => serving().commit());
 	channel.handle("abandon", () => serving().abandon());
+	// All workers are told, also before they start; the one that starts has a handler of its own.
+	channel.handle("rateUsedUp", () => undefined);
 	channel.handle("discovered", (now) => void serving().process.follow(now));
 	channel.handle("health", (facts) => applyHealth(serving().process, facts));
 	channel.handle("ticketSecret", (secret) => serving().ticketKeys.replace(Buffer.from(secret)));

@@ -2,5 +2,5 @@
 process.on("SIGUSR2", () => {
 	globalThis.gc();
 	const { heapUsed, rss, arrayBuffers } = process.memoryUsage();
-	process.stdout.write(`${JSON.stringify({ event: "test.memory", heapUsed, rss, arrayBuffers })}\n`);
+	process.stdout.write(`${JSON.stringify({ event: "test.memory", pid: process.pid, heapUsed, rss, arrayBuffers })}\n`);
 });

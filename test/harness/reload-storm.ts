@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { WebSocket } from "ws";
 import { type Certificate, certificate } from "./certs.ts";
 import { type Child, ROOT, startNode } from "./child.ts";
 import { accepts } from "./gateway.ts";
 import { until } from "./poll.ts";
 import { freePort } from "./ports.ts";
+import { Talker } from "./talker.ts";
 import { startWsBackend } from "./ws-backend.ts";
 
 export interface StormOptions {
@@ -79,7 +79,7 @@ export async function reloadStorm({ connections, reloads, pace }: StormOptions):
 		sent: sum(({ sent }) => sent),
 		echoed: sum(({ echoed }) => echoed),
 		wrong: sum(({ wrong }) => wrong),
-		closed: sum(({ socket }) => (socket.readyState === WebSocket.OPEN ? 0 : 1)),
+		closed: sum(({ open }) => (open ? 0 : 1)),
 		heapEarly,
 		heapLate,
 		seconds,
@@ -117,32 +117,4 @@ function configuration(round: number, port: number, tlsPort: number, live: strin
 		"  - { name: live, match: { path: /live }, upstream: live }",
 		"",
 	].join("\n");
-}
-
-/** A client that sends numbers and checks that each comes back once, in order. */
-class Talker {
-	readonly socket: WebSocket;
-	sent = 0;
-	echoed = 0;
-	wrong = 0;
-
-	private constructor(socket: WebSocket) {
-		this.socket = socket;
-		socket.on("error", () => undefined);
-		socket.on("message", (data) => {
-			if (Number(String(data)) !== this.echoed) this.wrong++;
-			this.echoed++;
-		});
-	}
-
-	static async open(url: string): Promise<Talker> {
-		const socket = new WebSocket(url, { perMessageDeflate: false });
-		const talker = new Talker(socket);
-		await new Promise<void>((resolve, reject) => socket.once("open", resolve).once("error", reject));
-		return talker;
-	}
-
-	say(): void {
-		if (this.socket.readyState === WebSocket.OPEN) this.socket.send(String(this.sent++));
-	}
 }

@@ -1,5 +1,5 @@
 /** What this process holds: for tests that look for leaks. */
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 
 export interface Resources {
 	/** Open file descriptors; -1 where /proc does not exist. */
@@ -24,5 +24,25 @@ export function openFds(pid: number | "self" = "self"): number {
 		return readdirSync(`/proc/${pid}/fd`).length;
 	} catch {
 		return -1;
+	}
+}
+
+/** What a process has open, by kind: `socket`, `pipe`, `anon_inode` and so on; files as `file`. */
+export function openKinds(pid: number): Record<string, number> {
+	const kinds: Record<string, number> = {};
+	for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+		const kind = kindOf(`/proc/${pid}/fd/${fd}`);
+		if (kind !== undefined) kinds[kind] = (kinds[kind] ?? 0) + 1;
+	}
+	return kinds;
+}
+
+function kindOf(link: string): string | undefined {
+	try {
+		const target = readlinkSync(link);
+		return target.startsWith("/") ? "file" : target.replace(/:\[?[0-9]+\]?$/, "");
+	} catch {
+		// It was closed meanwhile.
+		return undefined;
 	}
 }

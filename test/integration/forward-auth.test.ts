@@ -20,11 +20,11 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 /** An authentication server whose answer can be changed. */
 async function startAuth(answer: Answer) {
 	const asked: IncomingMessage[] = [];
-	const auth = { asked, answer, connections: 0, open: 0, url: "" };
 	const server = createServer((request, response) => {
 		asked.push(request);
 		auth.answer(request, response);
 	});
+	const auth = { server, asked, answer, connections: 0, open: 0, url: "" };
 	server.on("connection", (socket) => {
 		auth.connections++;
 		auth.open++;
@@ -308,4 +308,13 @@ test("an answer whose body never ends is an answer, and holds up nobody: its con
 	auth.answer = yes;
 	expect((await guarded.http("/")).head.status).toBe(200);
 	await until(() => auth.open <= 1, { what: "only the kept connection" });
+});
+
+test("connections to a server that keeps them for ever are given up when nobody has asked for some seconds", async () => {
+	const auth = await startAuth((_, response) => void setTimeout(() => response.writeHead(204).end(), 50));
+	auth.server.keepAliveTimeout = 0;
+	const guarded = await startGuarded(rule(auth.url));
+	await Promise.all(Array.from({ length: 10 }, () => guarded.http("/")));
+	expect(auth.open).toBeGreaterThan(1);
+	await until(() => auth.open === 0, { timeout: 8_000, what: "no connection to the authentication server" });
 });

@@ -162,6 +162,34 @@ test.each([1, 2])(
 	},
 );
 
+test("a worker that is killed while a connection is on its way to it keeps no reload waiting", {
+	timeout: 60_000,
+}, async () => {
+	const backend = await startRawBackend(echoingFrames());
+	const port = await freePort();
+	const yaml = (route: string) => `
+		workers: 2
+		listeners: [{ address: "127.0.0.1:${port}" }]
+		upstreams: { app: { endpoints: ["${backend.url}"] } }
+		routes: [{ name: ${route}, match: { path_prefix: / }, upstream: app }]
+		shutdown: { drain: { timeout: 1s, spread: 0s } }
+	`;
+	const { child, pids, change } = await startWorkers(yaml("one"), port);
+	const [worker] = pids() as [number];
+	process.kill(worker, "SIGSTOP");
+	await many(4, () => connectRaw({ port }));
+	const changed = change(yaml("two"));
+	// A file has to stand still for half a second; then the workers are asked to prepare it.
+	await pause(1_200);
+	process.kill(worker, "SIGKILL");
+	const since = performance.now();
+	expect(await changed).toMatchObject({ event: "config.reload" });
+	expect(performance.now() - since).toBeLessThan(8_000);
+	child.kill();
+	child.kill();
+	expect(await child.exit(20_000)).toEqual({ code: 0, signal: null });
+});
+
 async function statusOf(port: number, path: string): Promise<number> {
 	const request = fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(5_000) });
 	return request.then(
