@@ -7,7 +7,6 @@ import type { Encoding } from "./message.ts";
 import type { Outbox } from "./outbox.ts";
 import type { MatchedRule, Subject, TopicRule } from "./rules.ts";
 import { type Subscriber, type Subscription, UNSUBSCRIBED, type UnsubscribeReason } from "./subscription.ts";
-import { MAX_TOPIC_BYTES } from "./topic.ts";
 
 /** Who a connection turned out to be. */
 export interface Identity {
@@ -201,8 +200,7 @@ export class HubClient implements Subscriber {
 	refused(action: "subscribe" | "publish", topic: string, { code, message }: HubError): void {
 		// Who publishes too much is told so, and may do so again and again.
 		if (code === "TOO_MANY_REQUESTS" || code === "ALREADY_SUBSCRIBED") return;
-		const name = topic.slice(0, MAX_TOPIC_BYTES);
-		this.hub.missed.note(this, "refused", { topic: name, action, error: code, reason: message });
+		this.hub.missed.note(this, "refused", { topic, action, error: code, reason: message });
 	}
 
 	/** Carries out what a backend asked for. */

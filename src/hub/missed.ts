@@ -6,6 +6,8 @@ import { LRUCache } from "lru-cache";
 
 /** Users that are remembered; of anonymous ones, connections. */
 const MOST_USERS = 2_000;
+/** Of a topic or a reason: clients and backends choose them. */
+const MOST_CHARACTERS = 255;
 /** Of one user: whoever does something wrong again and again takes nothing from the others. */
 const MOST_EACH = 30;
 
@@ -70,7 +72,8 @@ export class MissedLog {
 	}
 
 	/** The same thing once more is counted, not listed. */
-	note({ id, user }: { readonly id: string; readonly user: string }, kind: MissedKind, details: MissedDetails): void {
+	note({ id, user }: { readonly id: string; readonly user: string }, kind: MissedKind, given: MissedDetails): void {
+		const details = { ...given, topic: cut(given.topic), reason: cut(given.reason) };
 		const time = this.#now();
 		const key = user === "" ? `\0${id}` : user;
 		const known = this.#users.get(key) ?? [];
@@ -90,6 +93,12 @@ export class MissedLog {
 		// Of those of one moment the later ones come first, too.
 		return all.toReversed().sort((a, b) => b.time - a.time);
 	}
+}
+
+/** A copy: a part of a text would keep the whole of it in memory. */
+function cut(text: string | undefined): string | undefined {
+	if (text === undefined || text.length <= MOST_CHARACTERS) return text;
+	return Buffer.from(text.slice(0, MOST_CHARACTERS)).toString("utf8");
 }
 
 function isSame(a: MissedDetails, b: MissedDetails): boolean {

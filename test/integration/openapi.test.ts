@@ -67,13 +67,23 @@ function expectDocumented(operation: OperationObject, answer: ApiAnswer): void {
 	expect(result.error?.issues ?? [], answer.text).toEqual([]);
 }
 
+const HUB = `  - { name: live, match: { path: /live }, hub: { name: live, protocol: plain } }
+hubs: { live: { anonymous: true, topics: [{ match: "t.{x}", subscribe: anyone, presence: true, history: { size: 5, ttl: 1m } }] } }`;
+
 async function running() {
 	const backend = await startWsBackend();
-	const yaml = adminYaml({ chat: [backend.url] });
+	const yaml = adminYaml({ chat: [backend.url] }, HUB);
 	const gateway = await startReloadable(yaml);
 	const clients = [];
 	for (let i = 0; i < 3; i++) clients.push(await openWs(`ws://127.0.0.1:${gateway.port}/chat`, ["a"]));
-	const ids = (await api(gateway.handle, "connections")).json.connections.map(
+	const follower = await openWs(`ws://127.0.0.1:${gateway.port}/live`);
+	await follower.next();
+	for (const topic of ["t.1", "unknown"]) {
+		follower.socket.send(JSON.stringify({ action: "subscribe", topic }));
+		await follower.next();
+	}
+	await api(gateway.handle, "hubs/live/publish", { method: "POST", body: { topic: "t.1", data: [1] } });
+	const ids = (await api(gateway.handle, "connections?route=chat")).json.connections.map(
 		(each: { connection_id: string }) => each.connection_id,
 	);
 	return { backend, gateway, yaml, ids };
@@ -98,6 +108,26 @@ const SAMPLES: Readonly<Record<string, (now: Running) => readonly Sample[]>> = {
 		[`upstreams/chat/endpoints/${backend.id}`, { body: { state: null } }, 200],
 		[`upstreams/chat/endpoints/${backend.id}`, { body: {} }, 400],
 		["upstreams/chat/endpoints/other:1", { body: { state: "drain" } }, 404],
+	],
+	"GET /api/v1/hubs": () => [["hubs", {}, 200]],
+	"GET /api/v1/hubs/{hub}/topics": () => [
+		["hubs/live/topics?prefix=t&limit=1", {}, 200],
+		["hubs/live/topics?limit=0", {}, 400],
+		["hubs/none/topics", {}, 404],
+	],
+	"GET /api/v1/hubs/{hub}/topics/{topic}": () => [
+		["hubs/live/topics/t.1", {}, 200],
+		["hubs/live/topics/t..1", {}, 400],
+		["hubs/live/topics/unknown", {}, 404],
+	],
+	"GET /api/v1/hubs/{hub}/missed": () => [
+		["hubs/live/missed", {}, 200],
+		["hubs/live/missed?user=&topic=t.1", {}, 200],
+	],
+	"POST /api/v1/hubs/{hub}/publish": () => [
+		["hubs/live/publish", { body: { topic: "t.1", data: null } }, 200],
+		["hubs/live/publish", { body: { topic: "t.1" } }, 400],
+		["hubs/live/publish", { body: { topic: "unknown", data: 1 } }, 404],
 	],
 	"GET /api/v1/config": () => [["config", {}, 200]],
 	"GET /api/v1/connections": () => [

@@ -31,6 +31,12 @@ test("one user who does something wrong without end takes nothing from the other
 	expect(log.list("bob")).toEqual([]);
 });
 
+test("long topics and reasons, which clients and backends choose, are cut", () => {
+	const log = logAt({ now: 1 });
+	log.note({ id: "c1", user: "mallory" }, "refused", { topic: "t".repeat(60_000), reason: "r".repeat(60_000) });
+	expect(log.list("mallory")).toMatchObject([{ topic: "t".repeat(255), reason: "r".repeat(255) }]);
+});
+
 test("those without a name are kept apart by connection, and found together", () => {
 	const log = logAt({ now: 1 });
 	log.note({ id: "c1", user: "" }, "disconnected", { code: 1001 });
