@@ -53,8 +53,6 @@ test("ratings, presence, direct messages and the form work in two browsers, and 
 	timeout: 60_000,
 }, async () => {
 	const [livePort, apiPort] = [await freePort(), await freePort()];
-	const live = await startLiveServer({ port: livePort, hubApi: `http://127.0.0.1:${apiPort}`, every: 50 });
-	onTestFinished(() => live.close());
 	const yaml = (await readFile(`${ROOT}routes.yaml`, "utf8"))
 		.replace(/address: ":8080"/, 'address: "127.0.0.1:0"')
 		.replace(/address: ":8443"/, 'address: "127.0.0.1:0"')
@@ -63,6 +61,8 @@ test("ratings, presence, direct messages and the form work in two browsers, and 
 		file: `${ROOT}routes.yaml`,
 		env: { DEMO_BACKEND_LIVE: String(livePort), DEMO_HUB_API_PORT: String(apiPort) },
 	});
+	const live = await startLiveServer({ port: livePort, hubApi: `http://127.0.0.1:${apiPort}`, every: 50 });
+	onTestFinished(() => live.close());
 	const browser = await startBrowser();
 	const problems: string[] = [];
 	const open = async (name: string) => {
