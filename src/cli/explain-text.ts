@@ -39,9 +39,14 @@ export function explanationText(found: Explanation, { listener, note }: Surround
 		add("upstream", upstreamLine(upstream));
 		for (const line of endpointLines(upstream, found.attempts ?? 1)) under(line);
 	}
+	if (found.hub) add("hub", `${found.hub.name} (${found.hub.protocol})`);
 	if (found.target !== undefined) add("backend", `is asked for ${withoutQuery(found.target)}`);
 	const { refusal } = found;
-	const result = refusal ? `${refusal.status} ${refusal.code}: ${refusal.message}` : "passed on to the backend";
+	const result = refusal
+		? `${refusal.status} ${refusal.code}: ${refusal.message}`
+		: found.hub
+			? `ends in the hub ${found.hub.name}`
+			: "passed on to the backend";
 	lines.push(`${paint("bold", "result".padEnd(WIDTH))}${paint(refusal ? "red" : "green", printable(result))}`);
 	return `${lines.join("\n")}\n`;
 }

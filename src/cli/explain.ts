@@ -18,8 +18,10 @@ import { type Command, type CommandIo, EXIT_USAGE } from "./command.ts";
 import { chooseListener } from "./explain-listener.ts";
 import { parseRequest, type Question, readHeader, readUrl, requestHead } from "./explain-request.ts";
 import { explanationText } from "./explain-text.ts";
+import { readTopicQuestion, topicAnswer } from "./explain-topic.ts";
 
 const HELP = `Usage: clawgate explain [-c FILE] URL [-H 'NAME: VALUE']… [--subprotocol P]… [--client-ip A]
+       clawgate explain [-c FILE] --hub H --topic T [--claims JSON]
 
 Tells which listener, route, checks, upstream and endpoints a handshake would take, and why other routes did not match.
 Nothing is connected to: the file alone decides, not what is healthy or drained now (clawgate endpoints shows that). Only
@@ -30,12 +32,16 @@ the keys of an auth.jwt.jwks_url are fetched, when a token is given. https:// as
   --subprotocol P    a subprotocol that the client offers; several are possible
   --client-ip A      the address that the connection comes from (default: 127.0.0.1)
   --listener NAME    the listener, when the URL's port does not tell
+  --hub H            instead of a URL: what a client of this hub may do in a topic
+  --topic T          the topic
+  --claims JSON      the claims of the client's token; "sub" is its name (default: a client without a token)
   --json             prints JSON
   -h, --help         prints this
 
-Exit 0 when a route matches, 1 when none does, 2 for wrong arguments.
+Exit 0 when a route (or, with --hub, a rule) matches, 1 when none does, 2 for wrong arguments.
 
   clawgate explain wss://chat.example.com/ws --subprotocol chat.v2 -H 'Origin: https://app.example.com'
+  clawgate explain --hub ratings --claims '{"sub":"7"}' --topic user.7
 `;
 
 interface Values {
@@ -44,6 +50,9 @@ interface Values {
 	readonly subprotocol: readonly string[];
 	readonly "client-ip": string;
 	readonly listener?: string | undefined;
+	readonly hub?: string | undefined;
+	readonly topic?: string | undefined;
+	readonly claims?: string | undefined;
 	readonly json?: boolean | undefined;
 	readonly help?: boolean | undefined;
 }
@@ -56,6 +65,9 @@ export const explain: Command = async (argv, io) => {
 		subprotocol: { type: "string", multiple: true, default: [] as string[] },
 		"client-ip": { type: "string", default: "127.0.0.1" },
 		listener: { type: "string" },
+		hub: { type: "string" },
+		topic: { type: "string" },
+		claims: { type: "string" },
 		json: { type: "boolean" },
 		help: { type: "boolean", short: "h" },
 	} as const;
@@ -70,6 +82,14 @@ export const explain: Command = async (argv, io) => {
 		io.stdout(HELP);
 		return 0;
 	}
+	if (values.hub !== undefined) {
+		if (positionals.length > 0) return usage(io, "name a URL or --hub, not both");
+		const asked = readTopicQuestion(values.hub, values.topic, values.claims);
+		if (typeof asked === "string") return usage(io, asked);
+		const config = configOf(values, io);
+		return config ? topicAnswer(config.hubs, asked, values.json === true, io) : 1;
+	}
+	if (values.topic !== undefined || values.claims !== undefined) return usage(io, "--topic and --claims go with --hub");
 	const [url, surplus] = positionals;
 	if (url === undefined || surplus !== undefined) return usage(io, "name one URL, such as wss://chat.example.com/ws");
 	const question = readUrl(url);
@@ -81,13 +101,17 @@ export const explain: Command = async (argv, io) => {
 		if (typeof header === "string") return usage(io, header);
 		headers.push(header);
 	}
-	const { config, problems } = readConfigOnce(resolve(io.cwd, values.config), io.env);
-	if (!config) {
-		for (const problem of problems) io.stderr(`${formatProblem({ ...problem, file: values.config })}\n`);
-		return 1;
-	}
-	return answer(config, question, headers, values, io);
+	const config = configOf(values, io);
+	return config ? answer(config, question, headers, values, io) : 1;
 };
+
+/** Undefined when the file has mistakes, which are told. */
+function configOf(values: Values, io: CommandIo): GatewayConfig | undefined {
+	const { config, problems } = readConfigOnce(resolve(io.cwd, values.config), io.env);
+	if (config) return config;
+	for (const problem of problems) io.stderr(`${formatProblem({ ...problem, file: values.config })}\n`);
+	return undefined;
+}
 
 async function answer(
 	config: GatewayConfig,

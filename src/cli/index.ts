@@ -26,7 +26,18 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
 	explain: {
 		run: async (argv, io) => (await import("./explain.ts")).explain(argv, io),
 		summary: "tell where a handshake would go, and why: explain [-c routes.yaml] URL",
-		options: ["--config", "--header", "--subprotocol", "--client-ip", "--listener", "--json", "--help"],
+		options: [
+			"--config",
+			"--header",
+			"--subprotocol",
+			"--client-ip",
+			"--listener",
+			"--hub",
+			"--topic",
+			"--claims",
+			"--json",
+			"--help",
+		],
 	},
 	doctor: {
 		run: async (argv, io) => (await import("./doctor.ts")).doctor(argv, io),

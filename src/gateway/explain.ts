@@ -65,6 +65,8 @@ export interface Explanation {
 	/** How many endpoints are tried at most. */
 	readonly attempts?: number;
 	readonly upstreams: readonly UpstreamExplanation[];
+	/** Where the connection ends, in place of an upstream. */
+	readonly hub?: { readonly name: string; readonly protocol: string };
 	/** What the backend is asked for. */
 	readonly target?: string;
 	/** The first thing that stands in the way; absent when the request would be passed on. */
@@ -113,6 +115,12 @@ export async function explain(
 	const { checks, admission, refused } = await explainChecks(route, request, incoming.facts.connection_id);
 	// A check may take a token out of the query: balancing sees what is left.
 	const admitted = admission?.request ?? request;
+	if (route.hub) {
+		const { name, protocol } = route.hub;
+		const first = refusal ?? refused;
+		const where = { client_ip: request.clientIp, route: route.name, hub: { name, protocol } };
+		return { ...basics, ...where, routes, checks, upstreams: [], ...(first && { refusal: first }) };
+	}
 	const upstreams = explainUpstreams(snapshot, route, admitted);
 	const usable = upstreams.some(({ endpoints }) => endpoints.some(({ place }) => place !== undefined));
 	const first = refusal ?? refused ?? (usable ? undefined : refusalOf(new GatewayError("NO_ENDPOINT")));

@@ -232,3 +232,18 @@ test("with workers, a topic is occupied and vacated once, whoever follows it", a
 	expect(types(webhook.told)).toEqual(["occupied", "vacated"]);
 	await gateway.stop();
 });
+
+test("what a client publishes is told byte for byte, however deep it is", async () => {
+	let body = "";
+	const backend = await startHttpBackend((request, text, response) => {
+		if (request.method === "POST") body += text;
+		response.writeHead(200, { "WebHook-Allowed-Origin": "*" }).end();
+	});
+	const gateway = await gatewayFor(backend.url, "{ size: 1, wait: 0ms }", "[published]");
+	const ann = await client(gateway.url("/"));
+	const deep = `${"[".repeat(20_000)}12345678901234567890${"]".repeat(20_000)}`;
+	ann.ws.send(`{"action":"publish","topic":"t.a","data":${deep},"id":1}`);
+	await ann.wait({ type: "published", id: 1 });
+	await until(() => body.includes(deep), { what: "the event" });
+	expect(gateway.logs.filter(({ event }) => event === "internal.error")).toEqual([]);
+});
