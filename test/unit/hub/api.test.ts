@@ -21,6 +21,7 @@ const ENGINE: HubEngine = {
 	leave: () => {},
 	presence: away,
 	topics: away,
+	countTopics: away,
 	order: away,
 };
 
