@@ -11,25 +11,35 @@ const OWN_PROCESS = "test/**/*fallback*.test.ts";
 const BEGIN_FIRST = [
 	"fallback.test.ts",
 	"versions/node-versions.test.ts",
-	"dashboard/dashboard.test.ts",
 	"integration/workers.test.ts",
-	"integration/chaos.test.ts",
+	"dashboard/dashboard.test.ts",
+	"integration/workers-faults.test.ts",
+	"integration/workers-reload.test.ts",
+	"integration/workers-shared.test.ts",
+	"integration/tunnel.test.ts",
+	"integration/workers-limits.test.ts",
 	"integration/limits-messages.test.ts",
 	"integration/workers-endpoints.test.ts",
-	"integration/doctor-frames.test.ts",
-	"integration/scale.test.ts",
-	"security/slow.test.ts",
-	"integration/tunnel.test.ts",
-	"supervisor/shared/turns.test.ts",
-	"integration/workers-admin-changes.test.ts",
+	"clients/socketio-split.test.ts",
+	"integration/reload-stall.test.ts",
+	"integration/chaos.test.ts",
 	"integration/import-nginx.test.ts",
-	"integration/workers-admin.test.ts",
-	"integration/resets.test.ts",
-	"integration/workers-reload.test.ts",
-	"integration/storm.test.ts",
-	"integration/workers-shared.test.ts",
+	"integration/workers-admin-changes.test.ts",
+	"integration/last-resort.test.ts",
+	"integration/workers-admin-metrics.test.ts",
+	"clients/socketio-workers.test.ts",
 	"dashboard/access.test.ts",
-	"integration/workers-limits.test.ts",
+	"integration/workers-admin.test.ts",
+	"integration/hub-recovery.test.ts",
+	"clients/live.test.ts",
+	"clients/endings.test.ts",
+	"clients/comebacks.test.ts",
+	"integration/doctor-frames.test.ts",
+	"security/slow.test.ts",
+	"integration/admin-hubs.test.ts",
+	"integration/resets.test.ts",
+	"integration/storm.test.ts",
+	"integration/scale.test.ts",
 ];
 
 class LongestFirst extends BaseSequencer {
@@ -47,7 +57,7 @@ const common = { testTimeout: 20_000, hookTimeout: 20_000, pool: "forks" as cons
 export default defineConfig({
 	test: {
 		// Most tests wait for sockets and timers, not for the processor.
-		maxWorkers: 4,
+		maxWorkers: 6,
 		sequence: { sequencer: LongestFirst },
 		projects: [
 			{

@@ -234,6 +234,7 @@ describe("GET routes, upstreams and config", () => {
 				name: "chat",
 				match: { path_prefix: ["/chat"] },
 				upstreams: [{ name: "chat", weight: 1 }],
+				hub: null,
 				http: "forward",
 				active: 1,
 				draining: 0,
