@@ -57,7 +57,7 @@ const common = { testTimeout: 20_000, hookTimeout: 20_000, pool: "forks" as cons
 export default defineConfig({
 	test: {
 		// Most tests wait for sockets and timers, not for the processor.
-		maxWorkers: 6,
+		maxWorkers: 4,
 		sequence: { sequencer: LongestFirst },
 		projects: [
 			{

@@ -34,7 +34,7 @@ export async function startWorkers(
 	const file = paths["routes.yaml"] as string;
 	const child = startCli(["run", "-c", file], atEnd && { atEnd });
 	// Connections wait until all workers are there.
-	await until(() => child.process.exitCode !== null || accepts(port), { timeout: 15_000, what: "the port to be open" });
+	await until(() => child.process.exitCode !== null || accepts(port), { timeout: 30_000, what: "the port to be open" });
 	await answered(port).catch(async (error: Error) => {
 		throw new Error(`the gateway did not start: ${error.message}\n${child.stdout()}${child.stderr()}`);
 	});
