@@ -1,4 +1,4 @@
-/** The story of one plain HTTP request on a route: Socket.IO and SockJS polling, health pages, sign-in (CONFIG `http`). */
+/** The story of one plain HTTP request on a route: Socket.IO and SockJS polling, health pages, sign-in. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { asGatewayError, GatewayError } from "../errors.ts";
 import { type Admission, admit } from "../policy/admission.ts";
